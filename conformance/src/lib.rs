@@ -1,0 +1,1 @@
+//! Conformance: real clients in guests, source-tree rules, requirement tables.

@@ -1,0 +1,1 @@
+//! The Linux server: sockets, TAP devices, clock and configuration around `kumihimo-core`.

@@ -1,0 +1,1 @@
+//! The deterministic simulator. Empty until its issue is worked on.
