@@ -1,0 +1,1 @@
+//! The virtual DHCP server of a hub.

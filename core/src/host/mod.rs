@@ -1,0 +1,1 @@
+//! A PPP client as a host on a hub.

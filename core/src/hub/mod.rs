@@ -1,0 +1,1 @@
+//! Virtual Ethernet hubs.

@@ -1,0 +1,1 @@
+//! The L2TPv2 LNS.

@@ -1,0 +1,1 @@
+//! The virtual router of a hub.

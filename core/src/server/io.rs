@@ -1,0 +1,101 @@
+//! What goes in and what comes out.
+
+use crate::addr::Path;
+use crate::buf::Frame;
+use crate::crypto::dh::{DhJob, DhResult};
+use crate::event::Event;
+use crate::ids::{RequestId, SessionId};
+use crate::time::Instant;
+
+/// A bridge between a hub and an Ethernet device of the runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BridgeId {
+    /// Place of the hub in the configuration.
+    pub hub: u16,
+    /// Number of the bridge in that hub.
+    pub bridge: u16,
+}
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Input<B> {
+    /// A datagram arrived: the payload of UDP 500, 4500 or 1701, or what follows the IP header
+    /// of protocol 50.
+    Datagram {
+        /// Between which addresses.
+        path: Path,
+        /// Its payload.
+        payload: Frame<B>,
+    },
+    /// An Ethernet frame arrived on a bridge.
+    Frame {
+        /// On which.
+        bridge: BridgeId,
+        /// From the destination address on, without FCS.
+        frame: Frame<B>,
+    },
+    /// The reply to an earlier [`Output::Request`].
+    Answer(RequestId, Answer),
+    /// What the outer network says about its MTU, in octets of a whole IP packet.
+    PathMtu {
+        /// Between which addresses.
+        path: Path,
+        /// Octets.
+        mtu: u16,
+    },
+    /// An administrator's order.
+    Command(Command),
+    /// The deadline of [`Output::Wait`] was reached.
+    Timer,
+}
+
+/// Something to be done outside, in this order.
+#[derive(Debug)]
+#[must_use]
+pub enum Output<B> {
+    /// Send a datagram. Dropping it equals loss.
+    Transmit {
+        /// Between which addresses.
+        path: Path,
+        /// Payload of UDP, or of IP protocol 50.
+        payload: Frame<B>,
+    },
+    /// Put an Ethernet frame on a bridge. Dropping it equals loss.
+    Frame {
+        /// On which.
+        bridge: BridgeId,
+        /// From the destination address on, without FCS.
+        frame: Frame<B>,
+    },
+    /// Answer a question with [`Input::Answer`]. One left unanswered times out.
+    Request(RequestId, Request),
+    /// A fact.
+    Event(Event),
+    /// Nothing more for now. Come back with an input, or with [`Input::Timer`] at this time.
+    Wait(Option<Instant>),
+}
+
+/// A question that only the outside can answer.
+#[derive(Debug)]
+pub enum Request {
+    /// Diffie-Hellman, which takes milliseconds.
+    Dh(DhJob),
+}
+
+/// The answer to a [`Request`].
+#[derive(Debug)]
+pub enum Answer {
+    /// The result of [`Request::Dh`].
+    Dh(DhResult),
+}
+
+/// An administrator's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Says goodbye to everyone: CDN, StopCCN and Delete. Newcomers are refused from here on.
+    Shutdown,
+    /// Ends one session.
+    Disconnect(SessionId),
+    /// Replaces the IPsec SAs of every peer by new ones now.
+    Rekey,
+}

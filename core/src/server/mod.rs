@@ -1,0 +1,5 @@
+//! The server: demultiplexes inputs, carries out what components ask for, queues outputs.
+
+mod io;
+
+pub use io::{Answer, BridgeId, Command, Input, Output, Request};

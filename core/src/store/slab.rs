@@ -1,0 +1,167 @@
+//! Slots with generations.
+
+use core::marker::PhantomData;
+
+use super::{Backing, Full};
+
+/// Names a value in a [`Slab`]; worthless once the value is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// Number of the slot.
+    pub index: u32,
+    /// How often the slot had been emptied when the value moved in.
+    pub generation: u32,
+}
+
+/// One place of a [`Slab`].
+#[derive(Debug)]
+pub struct Slot<T> {
+    generation: u32,
+    next_free: u32,
+    value: Option<T>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { generation: 0, next_free: NONE, value: None }
+    }
+}
+
+/// A table whose keys `K` stay valid until their value is removed.
+#[derive(Debug)]
+pub struct Slab<'a, K, T> {
+    slots: Backing<'a, Slot<T>>,
+    first_free: u32,
+    len: u32,
+    keys: PhantomData<K>,
+}
+
+impl<'a, K: From<Key> + Into<Key>, T> Slab<'a, K, T> {
+    /// A table with the memory `slots`, whose values are dropped.
+    pub fn new(mut slots: Backing<'a, Slot<T>>) -> Self {
+        let count = slots.len() as u32;
+        for (index, slot) in (1..).zip(slots.iter_mut()) {
+            slot.value = None;
+            slot.next_free = if index < count { index } else { NONE };
+        }
+        let first_free = if count == 0 { NONE } else { 0 };
+        Self { slots, first_free, len: 0, keys: PhantomData }
+    }
+
+    /// Number of values.
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there is no value.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Number of values that fit.
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Moves a value in.
+    ///
+    /// # Errors
+    /// [`Full`] if every slot is taken.
+    pub fn insert(&mut self, value: T) -> Result<K, Full> {
+        self.insert_with(|_| value)
+    }
+
+    /// Moves in the value that `make` builds for its own key.
+    ///
+    /// # Errors
+    /// [`Full`] if every slot is taken.
+    pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Result<K, Full> {
+        let index = self.first_free;
+        let slot = self.slots.get_mut(index as usize).ok_or(Full)?;
+        let key = Key { index, generation: slot.generation };
+        slot.value = Some(make(key));
+        self.first_free = slot.next_free;
+        self.len += 1;
+        Ok(key.into())
+    }
+
+    /// Moves a value out.
+    pub fn remove(&mut self, key: K) -> Option<T> {
+        let Key { index, generation } = key.into();
+        let slot = self.slots.get_mut(index as usize)?;
+        if slot.generation != generation {
+            return None;
+        }
+        let value = slot.value.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.next_free = self.first_free;
+        self.first_free = index;
+        self.len -= 1;
+        Some(value)
+    }
+
+    /// The value of `key`.
+    pub fn find(&self, key: K) -> Option<&T> {
+        let Key { index, generation } = key.into();
+        let slot = self.slots.get(index as usize)?;
+        slot.value.as_ref().filter(|_| slot.generation == generation)
+    }
+
+    /// The value of `key`, to be changed.
+    pub fn find_mut(&mut self, key: K) -> Option<&mut T> {
+        let Key { index, generation } = key.into();
+        let slot = self.slots.get_mut(index as usize)?;
+        let current = slot.generation == generation;
+        slot.value.as_mut().filter(|_| current)
+    }
+
+    /// The key of the value in slot `index`, if one is there.
+    pub fn key_at(&self, index: u32) -> Option<K> {
+        let slot = self.slots.get(index as usize)?;
+        slot.value.as_ref().map(|_| Key { index, generation: slot.generation }.into())
+    }
+
+    /// All values with their keys, in the order of their slots.
+    ///
+    /// For administration and tests: the packet path looks values up, it never walks them.
+    pub fn iter(&self) -> impl Iterator<Item = (K, &T)> {
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| {
+            let key = Key { index, generation: slot.generation };
+            slot.value.as_ref().map(|value| (key.into(), value))
+        })
+    }
+}
+
+const NONE: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::CallId;
+    use crate::store::model::Random;
+
+    extern crate std;
+
+    #[test]
+    fn a_slab_equals_a_map() {
+        let mut random = Random(1);
+        let mut slab = Slab::<CallId, u64>::new(Backing::allocate(8));
+        let mut model = std::collections::BTreeMap::new();
+        let mut dead = std::vec::Vec::new();
+        for step in 0..10_000 {
+            if random.below(2) == 0 {
+                match slab.insert(step) {
+                    Ok(key) => assert!(model.insert(key, step).is_none()),
+                    Err(Full) => assert_eq!(model.len(), 8),
+                }
+            } else if let Some(&key) = model.keys().nth(random.below(8)) {
+                assert_eq!(slab.remove(key), model.remove(&key));
+                dead.push(key);
+            }
+            assert_eq!(slab.len(), model.len());
+            assert!(model.iter().all(|(&key, value)| slab.find(key) == Some(value)));
+            assert!(dead.iter().rev().take(20).all(|&key| slab.find(key).is_none()));
+        }
+        assert_eq!(slab.iter().count(), model.len());
+    }
+}

@@ -1,0 +1,10 @@
+//! Packet formats.
+//!
+//! One file for each format. A format is a typed struct with `parse`, which borrows variable
+//! parts from the packet, and `emit`, which writes into a [`crate::buf::Writer`]. Lists are lazy
+//! iterators that always end. Headers that are edited in place are views. Nothing here knows a
+//! state, a timer or a policy.
+
+mod error;
+
+pub use error::Error;
