@@ -15,6 +15,7 @@ pub struct DhJob {
 
 /// What a [`DhJob`] yields.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "no allocator to box the large one")]
 pub enum DhResult {
     /// The values.
     Done {

@@ -34,8 +34,6 @@ pub enum Input<B> {
         /// From the destination address on, without FCS.
         frame: Frame<B>,
     },
-    /// The reply to an earlier [`Output::Request`].
-    Answer(RequestId, Answer),
     /// What the outer network says about its MTU, in octets of a whole IP packet.
     PathMtu {
         /// Between which addresses.
@@ -67,8 +65,9 @@ pub enum Output<B> {
         /// From the destination address on, without FCS.
         frame: Frame<B>,
     },
-    /// Answer a question with [`Input::Answer`]. One left unanswered times out.
-    Request(RequestId, Request),
+    /// Take this question with `Server::take_request` and answer it with
+    /// `Server::handle_answer`. One left unanswered times out.
+    Request(RequestId),
     /// A fact.
     Event(Event),
     /// Nothing more for now. Come back with an input, or with [`Input::Timer`] at this time.
@@ -76,6 +75,8 @@ pub enum Output<B> {
 }
 
 /// A question that only the outside can answer.
+///
+/// It is large, and so never moves through [`Output`], which every packet does.
 #[derive(Debug)]
 pub enum Request {
     /// Diffie-Hellman, which takes milliseconds.
@@ -84,6 +85,7 @@ pub enum Request {
 
 /// The answer to a [`Request`].
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "no allocator to box the large one")]
 pub enum Answer {
     /// The result of [`Request::Dh`].
     Dh(DhResult),
