@@ -39,6 +39,10 @@ pub struct Limits {
     pub users: usize,
     /// Outputs that wait to be polled.
     pub outputs: usize,
+    /// Ethernet frames on their way into a hub.
+    pub frames: usize,
+    /// Questions that wait for their answer.
+    pub requests: usize,
 }
 
 impl Limits {
@@ -63,6 +67,8 @@ impl Limits {
             leases: calls + 1_024,
             users: 10_000,
             outputs: 512,
+            frames: 256,
+            requests: 256,
         }
     }
 }

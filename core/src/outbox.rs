@@ -93,6 +93,13 @@ impl<T, const N: usize> Outbox<T, N> {
         self.actions.iter()
     }
 
+    /// Forgets all actions and octets: the outbox is as new, without the cost of a new one.
+    pub fn clear(&mut self) {
+        self.actions.clear();
+        self.used = 0;
+        self.overflowed = false;
+    }
+
     /// Whether there is no action.
     pub fn is_empty(&self) -> bool {
         self.actions.is_empty()

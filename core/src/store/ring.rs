@@ -60,6 +60,12 @@ impl<'a, T> Ring<'a, T> {
         self.places.get_mut(at).filter(|_| offset < self.len)?.as_mut()
     }
 
+    /// The values, first to last, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let (wrapped, straight) = self.places.split_at_mut(self.first);
+        straight.iter_mut().chain(wrapped).take(self.len).flatten()
+    }
+
     fn position(&self, offset: usize) -> usize {
         let at = self.first + offset;
         if at < self.places.len() { at } else { at - self.places.len() }
@@ -89,6 +95,7 @@ mod tests {
                 assert_eq!(ring.pop(), model.pop_front());
             }
             assert_eq!((ring.len(), ring.room()), (model.len(), 5 - model.len()));
+            assert!(ring.iter_mut().map(|value| *value).eq(model.iter().copied()));
             for offset in 0..6 {
                 assert_eq!(ring.peek_mut(offset).copied(), model.get(offset).copied());
             }
