@@ -1,0 +1,223 @@
+//! The stock client in a guest: strongSwan for IKE and ESP, xl2tpd for L2TP, pppd for PPP.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::fail;
+use crate::lab::{Guest, Outcome, Seat, Site};
+
+/// Pre-shared key, user and password of the lab's servers.
+pub const PSK: &str = "braid-8x";
+/// The user's name.
+pub const USER: &str = "jiro";
+/// The user's password.
+pub const PASSWORD: &str = "obi-jime";
+
+/// How the client is configured.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// What strongSwan dials.
+    pub server: String,
+    /// What strongSwan calls itself.
+    pub own: String,
+    /// What xl2tpd dials.
+    pub lns: String,
+    /// Pre-shared key.
+    pub psk: String,
+    /// User name given to pppd.
+    pub user: String,
+    /// Password given to pppd.
+    pub password: String,
+    /// strongSwan's `ike=`.
+    pub ike: String,
+    /// strongSwan's `esp=`.
+    pub esp: String,
+    /// strongSwan's `ikelifetime=` and `lifetime=`.
+    pub lifetimes: (&'static str, &'static str),
+    /// xl2tpd's own address; empty for any.
+    pub listen: &'static str,
+    /// Further `conn` sections.
+    pub more_conns: String,
+}
+
+/// A client that dials from a guest.
+#[derive(Debug)]
+pub struct Client {
+    /// The guest, for steps of the case's own.
+    pub guest: Guest,
+    profile: Profile,
+}
+
+/// A dial that came up.
+#[derive(Debug, Clone)]
+pub struct Dialled {
+    /// Address of ppp0.
+    pub address: String,
+    /// Seconds from `ipsec up` to the ESP SA.
+    pub ipsec_s: f64,
+    /// Seconds from `ipsec up` to the address.
+    pub total_s: f64,
+}
+
+impl Profile {
+    /// Everything as NetworkManager-l2tp sets it, one strong proposal each.
+    pub fn new(site: &Site, seat: &Seat) -> Self {
+        Self {
+            server: site.address.to_owned(),
+            own: seat.address.clone(),
+            lns: site.address.to_owned(),
+            psk: PSK.to_owned(),
+            user: USER.to_owned(),
+            password: PASSWORD.to_owned(),
+            ike: "aes256-sha1-modp2048!".to_owned(),
+            esp: "aes256-sha1!".to_owned(),
+            lifetimes: ("3h", "1h"),
+            listen: "",
+            more_conns: String::new(),
+        }
+    }
+
+    /// A `conn` section of this profile with other proposals.
+    pub fn conn(&self, name: &str, ike: &str, esp: &str) -> String {
+        let Self { own, server, lifetimes: (ike_life, life), .. } = self;
+        format!(
+            "conn {name}\n keyexchange=ikev1\n authby=psk\n type=transport\n left={own}\n \
+             leftprotoport=17/1701\n right={server}\n rightid=%any\n rightprotoport=17/1701\n \
+             ike={ike}\n esp={esp}\n ikelifetime={ike_life}\n lifetime={life}\n margintime=9s\n \
+             rekeyfuzz=0%\n auto=add\n"
+        )
+    }
+
+    fn files(&self) -> String {
+        let mut script = String::new();
+        let conns = self.conn("server", &self.ike, &self.esp) + &self.more_conns;
+        file(&mut script, "/etc/ipsec.conf", &format!("config setup\n{conns}"));
+        file(&mut script, "/etc/ipsec.secrets", &format!(": PSK \"{}\"", self.psk));
+        file(&mut script, "/etc/strongswan.d/lab.conf", CHARON);
+        // It asks the kernel for every algorithm there is, which takes 7 s; the plain ones do.
+        let af_alg = "/etc/strongswan.d/charon/af-alg.conf";
+        file(&mut script, af_alg, "af-alg {\n load = no\n}");
+        let listen = if self.listen.is_empty() { "" } else { "listen-addr = " };
+        let lac = format!(
+            "[global]\nport = 1701\n{listen}{}\n[lac server]\nlns = {}\nppp debug = yes\n\
+             pppoptfile = /etc/ppp/options.lab\nlength bit = yes\n",
+            self.listen, self.lns
+        );
+        file(&mut script, "/etc/xl2tpd/xl2tpd.conf", &lac);
+        script + &self.ppp_file()
+    }
+
+    fn ppp_file(&self) -> String {
+        let mut script = String::new();
+        let options = format!("{PPP}name \"{}\"\npassword \"{}\"\n", self.user, self.password);
+        file(&mut script, "/etc/ppp/options.lab", &options);
+        script
+    }
+}
+
+impl Client {
+    /// Configures the guest and starts strongSwan and xl2tpd in it.
+    pub fn start(guest: Guest, profile: Profile) -> Outcome<Self> {
+        let mut client = Self { guest, profile };
+        let files = client.profile.files();
+        client.guest.run(&files, Duration::from_secs(10))?;
+        client.start_daemons()?;
+        Ok(client)
+    }
+
+    /// Starts strongSwan and xl2tpd, after [`Client::die`] too.
+    pub fn start_daemons(&mut self) -> Outcome<()> {
+        let script = "charon_start server && xl2tpd_start";
+        self.guest.run(script, Duration::from_secs(45)).map(drop)
+    }
+
+    /// Dials; the address must be there within `limit`.
+    pub fn dial(&mut self, limit: Duration) -> Outcome<Dialled> {
+        let seconds = limit.as_secs();
+        let script = format!(
+            "now; start=$now\nipsec_up server {seconds} || exit 10\n\
+             now; secured=$now\ncall_up {seconds} || exit 11\n\
+             now; echo \"dialled $(ppp_address) $start $secured $now\""
+        );
+        let step = self.guest.step(&script, limit * 2 + Duration::from_secs(5))?;
+        match step.status {
+            0 => {}
+            10 => fail!("IKE failed: {}", tail(&step.output, 6)),
+            11 => fail!("IPsec stands, but no ppp0 within {seconds} s: {}", tail(&step.output, 40)),
+            other => fail!("dial ended with {other}: {}", tail(&step.output, 6)),
+        }
+        let dialled = parse_dialled(&step.output)?;
+        if dialled.total_s > limit.as_secs_f64() {
+            fail!("dial took {:.1} s, limit {seconds} s", dialled.total_s);
+        }
+        let route = format!("ip route replace {} dev ppp0", crate::lab::NETWORK);
+        self.guest.run(&route, Duration::from_secs(5))?;
+        Ok(dialled)
+    }
+
+    /// Gives pppd another password for the next dial.
+    pub fn set_password(&mut self, password: &str) -> Outcome<()> {
+        password.clone_into(&mut self.profile.password);
+        let script = self.profile.ppp_file();
+        self.guest.run(&script, Duration::from_secs(5)).map(drop)
+    }
+
+    /// Hangs up properly: CDN, StopCCN, Delete.
+    pub fn hang_up(&mut self) -> Outcome<()> {
+        let script = "call_down; timeout 20 ipsec down server >/dev/null; no_xfrm || ip xfrm state";
+        self.guest.run(script, Duration::from_secs(35)).map(drop)
+    }
+
+    /// Loses everything without a word to anyone.
+    pub fn die(&mut self) -> Outcome<()> {
+        self.guest.run("die", Duration::from_secs(10)).map(drop)
+    }
+}
+
+const CHARON: &str = "charon {
+ filelog {
+  lab {
+   path = /run/charon.log
+   default = 1
+   ike = 2
+   flush_line = yes
+  }
+ }
+}";
+
+const PPP: &str = "ipcp-accept-local
+ipcp-accept-remote
+refuse-eap
+noccp
+noauth
+noipv6
+mtu 1400
+mru 1400
+nodefaultroute
+usepeerdns
+debug
+logfile /run/ppp.log
+";
+
+fn file(script: &mut String, path: &str, content: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(script, "cat > {path} <<'END-OF-FILE'\n{content}\nEND-OF-FILE");
+}
+
+fn parse_dialled(output: &str) -> Outcome<Dialled> {
+    let line = output.lines().rev().find_map(|line| line.strip_prefix("dialled "));
+    let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+    let [address, times @ ..] = &words[..] else { fail!("no line `dialled` in: {output}") };
+    let times: Vec<u64> = times.iter().filter_map(|time| time.parse().ok()).collect();
+    let [start, secured, up] = times[..] else { fail!("line `dialled` not understood: {words:?}") };
+    Ok(Dialled {
+        address: (*address).to_owned(),
+        ipsec_s: (secured - start) as f64 / 1e6,
+        total_s: (up - start) as f64 / 1e6,
+    })
+}
+
+fn tail(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}

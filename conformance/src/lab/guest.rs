@@ -1,0 +1,138 @@
+//! A guest: User-Mode Linux booted from the host's own files, driven step by step.
+//!
+//! The guest's init (`conformance/lab/guest-init`) reads step numbers from its console, runs the
+//! script of that number, and marks the end with a line `@@ NUMBER STATUS`. So one boot serves
+//! several dials, and the harness decides between them.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::lab::{Failure, Lab, Outcome, Seat};
+use crate::{expect, fail};
+
+const BOOT_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running guest. Dropping it is a power cut.
+#[derive(Debug)]
+pub struct Guest {
+    child: Child,
+    console: ChildStdin,
+    lines: Receiver<String>,
+    folder: PathBuf,
+    steps: u32,
+    end: Instant,
+}
+
+/// What a step printed and how it ended.
+#[derive(Debug)]
+pub struct Step {
+    /// Exit status of the script.
+    pub status: i32,
+    /// All it printed.
+    pub output: String,
+}
+
+impl Guest {
+    /// Boots a guest on a seat; its console goes to `NAME.console` in the case's folder.
+    pub fn boot(lab: &Lab<'_>, name: &str, seat: &Seat) -> Outcome<Self> {
+        let folder = lab.folder().join(name);
+        fs::create_dir_all(&folder)?;
+        let init = lab.sources().join("guest-init");
+        let mut command = seat.command("linux.uml");
+        command
+            .args(["mem=256M", "root=/dev/root", "rootflags=/", "rootfstype=hostfs", "ro"])
+            .args(["con=null", "con0=fd:0,fd:1", "ssl=null", "quiet"])
+            .arg(format!("init={}", init.display()))
+            .arg(format!("vec0:transport=tap,ifname={},depth=128", seat.tap))
+            .arg(format!("lab={}", lab.sources().display()))
+            .arg(format!("steps={}", folder.display()))
+            .args(seat.environment());
+        // The folder for the guest's memory file must not be a slow one.
+        if Path::new("/dev/shm").is_dir() {
+            command.env("TMPDIR", "/dev/shm");
+        }
+        let log = lab.folder().join(format!("{name}.console"));
+        let (reader, writer) = std::io::pipe()?;
+        command.stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer);
+        let mut child = command.spawn()?;
+        let Some(console) = child.stdin.take() else { fail!("{name}: no console") };
+        let (sender, lines) = mpsc::channel();
+        let mut log = File::create(log)?;
+        let booted = Instant::now();
+        thread::spawn(move || {
+            for line in BufReader::new(reader).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
+                // A full disk shows elsewhere; the console must go on.
+                let _ = writeln!(log, "{:8.3} {line}", booted.elapsed().as_secs_f32());
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut guest = Self { child, console, lines, folder, steps: 0, end: lab.end() };
+        drop(command);
+        let started = guest.until("ready", BOOT_LIMIT).map_err(|e| e.during("guest boots"))?;
+        expect!(started.status == 0, "guest did not boot: {}", started.output);
+        Ok(guest)
+    }
+
+    /// Runs a script in the guest, whatever its status.
+    pub fn step(&mut self, script: &str, limit: Duration) -> Outcome<Step> {
+        self.steps += 1;
+        let number = self.steps.to_string();
+        fs::write(self.folder.join(format!("{number}.sh")), script)?;
+        writeln!(self.console, "{number}")
+            .map_err(|e| Failure::failed(format!("the guest is gone: {e}")))?;
+        self.until(&number, limit).map_err(|e| e.during(first_line(script)))
+    }
+
+    /// Runs a script that must succeed; returns what it printed.
+    pub fn run(&mut self, script: &str, limit: Duration) -> Outcome<String> {
+        let step = self.step(script, limit)?;
+        if step.status != 0 {
+            let shown = step.output.lines().rev().take(12).collect::<Vec<_>>();
+            let shown: Vec<_> = shown.into_iter().rev().collect();
+            fail!("`{}` gave {}:\n{}", first_line(script), step.status, shown.join("\n"));
+        }
+        Ok(step.output)
+    }
+
+    fn until(&mut self, marker: &str, limit: Duration) -> Outcome<Step> {
+        let end = (Instant::now() + limit).min(self.end);
+        let marker = format!("@@ {marker} ");
+        let mut output = String::new();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    if let Some(status) = line.strip_prefix(&marker) {
+                        let status = status.trim().parse().unwrap_or(-1);
+                        return Ok(Step { status, output });
+                    }
+                    output.push_str(&line);
+                    output.push('\n');
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    fail!("no end within {:.0} s; so far: {output}", limit.as_secs_f32())
+                }
+                Err(RecvTimeoutError::Disconnected) => fail!("the guest died: {output}"),
+            }
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn first_line(script: &str) -> &str {
+    script.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim()
+}

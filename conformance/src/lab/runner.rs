@@ -1,0 +1,158 @@
+//! Runs cases side by side within the machine's means and reports each as it ends.
+
+use std::fs;
+use std::panic;
+use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::lab::{Case, Failure, Lab, Options, Outcome, Weight};
+
+const HEARTBEAT: Duration = Duration::from_secs(30);
+/// Lines of a log that are shown when a case failed.
+const TAIL: usize = 15;
+
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+struct Board {
+    waiting: Vec<(usize, Case)>,
+    running: Vec<(&'static str, Instant)>,
+    free: usize,
+    tally: Tally,
+}
+
+/// Runs the cases and prints the summary of group `clients`; true when none failed.
+pub fn run_cases(options: &Options, cases: &[Case]) -> bool {
+    let board = Mutex::new(Board {
+        // Long ones first, so that no long one is left for the end.
+        waiting: ordered(cases),
+        running: Vec::new(),
+        free: options.jobs.max(1),
+        tally: Tally::default(),
+    });
+    let changed = Condvar::new();
+    println!(
+        "clients: {} cases against {}, logs in {}",
+        cases.len(),
+        options.kind,
+        options.logs.display()
+    );
+    thread::scope(|scope| {
+        let mut board_now = lock(&board);
+        loop {
+            let free = board_now.free;
+            let fits = board_now.waiting.iter().position(|(_, case)| need(case, options) <= free);
+            if let Some(index) = fits {
+                let (number, case) = board_now.waiting.remove(index);
+                board_now.free -= need(&case, options);
+                board_now.running.push((case.name, Instant::now()));
+                let (board, changed) = (&board, &changed);
+                scope.spawn(move || {
+                    let started = Instant::now();
+                    let outcome = run_one(options, &case, number);
+                    let mut board = lock(board);
+                    report(options, &case, &outcome, started.elapsed(), &mut board.tally);
+                    board.running.retain(|(name, _)| *name != case.name);
+                    board.free += need(&case, options);
+                    changed.notify_all();
+                });
+                continue;
+            }
+            if board_now.waiting.is_empty() && board_now.running.is_empty() {
+                break;
+            }
+            let (board_after, waited) =
+                changed.wait_timeout(board_now, HEARTBEAT).unwrap_or_else(PoisonError::into_inner);
+            board_now = board_after;
+            if waited.timed_out() {
+                heartbeat(&board_now);
+            }
+        }
+    });
+    let tally = board.into_inner().unwrap_or_else(PoisonError::into_inner).tally;
+    println!(
+        "clients: {} passed, {} failed, {} skipped",
+        tally.passed, tally.failed, tally.skipped
+    );
+    tally.failed == 0
+}
+
+fn ordered(cases: &[Case]) -> Vec<(usize, Case)> {
+    let mut ordered: Vec<_> = cases.iter().copied().enumerate().collect();
+    ordered.sort_by_key(|(_, case)| std::cmp::Reverse(case.limit));
+    ordered
+}
+
+fn need(case: &Case, options: &Options) -> usize {
+    let units = match case.weight {
+        Weight::Light => 1,
+        Weight::Heavy => 2,
+    };
+    units.min(options.jobs.max(1))
+}
+
+fn run_one(options: &Options, case: &Case, number: usize) -> Outcome<String> {
+    let lab = Lab::new(options, case, number)?;
+    // A bug in one case must not take the others' results along.
+    panic::catch_unwind(|| (case.run)(&lab))
+        .unwrap_or_else(|_| Err(Failure::failed("the case itself panicked")))
+}
+
+fn report(
+    options: &Options,
+    case: &Case,
+    outcome: &Outcome<String>,
+    took: Duration,
+    tally: &mut Tally,
+) {
+    let seconds = took.as_secs_f32();
+    let folder = options.logs.join(case.name);
+    match outcome {
+        Ok(figure) => {
+            tally.passed += 1;
+            println!("ok    {:<24} {figure} ({seconds:.1} s)", case.name);
+            if !options.keep {
+                // What stays behind is only in the way.
+                let _ = fs::remove_dir_all(&folder);
+            }
+        }
+        Err(Failure::Skipped(why)) => {
+            tally.skipped += 1;
+            println!("skip  {:<24} {why}", case.name);
+        }
+        Err(Failure::Failed(why)) => {
+            tally.failed += 1;
+            println!("FAIL  {:<24} {why} ({seconds:.1} s)", case.name);
+            println!("      logs: {}", folder.display());
+            show_tail(&folder, "server.log");
+        }
+    }
+}
+
+fn show_tail(folder: &Path, log: &str) {
+    let Ok(bytes) = fs::read(folder.join(log)) else { return };
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    for line in &lines[lines.len().saturating_sub(TAIL)..] {
+        println!("      {log}: {line}");
+    }
+}
+
+fn heartbeat(board: &Board) {
+    let running: Vec<String> = board
+        .running
+        .iter()
+        .map(|(name, since)| format!("{name} {} s", since.elapsed().as_secs()))
+        .collect();
+    println!("…     running: {}; {} waiting", running.join(", "), board.waiting.len());
+}
+
+fn lock<'a>(board: &'a Mutex<Board>) -> std::sync::MutexGuard<'a, Board> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}
