@@ -4,10 +4,15 @@
 //! Slow public-key work is a job ([`dh`]) that a runtime carries out where it does not hold up
 //! packets. All randomness comes from one generator ([`rng`]) that the runtime seeds.
 
+pub mod cbc;
 pub mod dh;
+pub mod mschap;
+pub mod prf;
 pub mod rng;
 mod secret;
 mod suite;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use rng::Rng;
 pub use secret::Secret;

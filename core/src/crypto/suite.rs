@@ -82,6 +82,11 @@ pub enum Group {
 }
 
 impl Group {
+    /// Whether it is a group of points on a curve (RFC 5903), not of powers modulo a prime.
+    pub const fn is_ecp(self) -> bool {
+        matches!(self, Self::Ecp256 | Self::Ecp384 | Self::Ecp521)
+    }
+
     /// Octets of a public value: g^x, or x and y of a point (RFC 5903 §7).
     pub const fn public_len(self) -> usize {
         match self {
