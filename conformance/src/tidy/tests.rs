@@ -74,6 +74,7 @@ fn a_secret_that_could_be_printed_is_found() {
         findings("core/src/a.rs", plain),
         ["core/src/a.rs:3: derives Debug over the secret field psk: use Secret"]
     );
+    assert_eq!(findings("conformance/src/a.rs", plain), Vec::<String>::new());
     let wrapped = "#[derive(Clone, Debug)]\nstruct A {\n    psk: Secret<256>,\n}\n";
     assert_eq!(findings("core/src/a.rs", wrapped), Vec::<String>::new());
     let silent = "#[derive(Clone)]\nstruct A {\n    nt_hash: [u8; 16],\n}\n";
