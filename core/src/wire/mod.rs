@@ -17,5 +17,6 @@ pub mod udp;
 pub mod vlan;
 
 mod error;
+pub mod l2tp;
 
 pub use error::Error;
