@@ -1,6 +1,6 @@
 # What can be said about the source without running it.
 # shellcheck shell=bash disable=SC2034
-packages=(rustc-web cargo-web rust-web-src)
+packages=(ca-certificates rustc-web cargo-web rust-web-src)
 rust=yes
 
 cases() {

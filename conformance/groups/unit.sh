@@ -1,7 +1,7 @@
 # Every test of the workspace that needs no privilege, and the examples in its documentation.
 # `conformance/run unit WORD…` runs the tests whose name holds one of the words.
 # shellcheck shell=bash disable=SC2034
-packages=()
+packages=(ca-certificates)
 rust=yes
 summary=own
 
