@@ -157,7 +157,7 @@ impl<'a> Hubs<'a> {
 
     /// The MAC addresses of a hub and their ports, for administration.
     pub fn macs(&self, hub: HubId) -> impl Iterator<Item = (MacAddr, PortId)> {
-        self.fdb.iter().filter(move |entry| entry.hub() == hub).map(|entry| entry.place())
+        self.fdb.iter().filter(move |entry| entry.hub() == hub).map(Entry::place)
     }
 
     fn claim(&mut self, hub: HubId, mac: MacAddr, port: PortId) -> Result<(), DropReason> {
