@@ -1,6 +1,6 @@
 # What can be said about the source without running it.
 # shellcheck shell=bash disable=SC2034
-packages=(ca-certificates rustc-web cargo-web rust-web-src)
+packages=(ca-certificates rustc-web cargo-web rust-web-src shellcheck)
 rust=yes
 
 cases() {
@@ -12,6 +12,7 @@ cases() {
   done
   check clippy-core-no-alloc lint_clippy core --lib --no-default-features
   check doc lint_doc
+  check shell lint_shell
   check bare-thumbv7em lint_bare_metal thumbv7em-none-eabihf
   check bare-riscv32imac lint_bare_metal riscv32imac-unknown-none-elf
   check tidy lint_tree tidy
@@ -31,8 +32,16 @@ lint_clippy() {
   cargo clippy --locked --quiet "$@" -- -D warnings
 }
 
+# The documentation is for those who work on this, so it holds private items and links to them.
 lint_doc() {
-  RUSTDOCFLAGS='-D warnings' cargo doc --locked --quiet --workspace --no-deps
+  RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' \
+    cargo doc --locked --quiet --workspace --no-deps --document-private-items
+}
+
+# SC2154: shellcheck does not see what a sourcing script sets.
+lint_shell() {
+  find conformance .ci -type f \( -name '*.sh' -o -perm -u+x \) -print0 |
+    xargs -0 shellcheck --shell=bash --severity=warning --exclude=SC2154
 }
 
 # The core with nothing but `core` beneath it: there is no alloc to be found, and no std.

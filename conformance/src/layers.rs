@@ -26,12 +26,17 @@ pub const LAYERS: &[Layer] = &[
     Layer {
         name: "server",
         modules: &["server"],
-        rule: "routes: hands the actions of one component to the next",
+        rule: "carries out what the floors below ask for",
+    },
+    Layer {
+        name: "session",
+        modules: &["session"],
+        rule: "binds one user's call, link and host together",
     },
     Layer {
         name: "components",
         modules: &["ike", "esp", "l2tp", "ppp", "host", "hub", "dhcp", "nat", "auth"],
-        rule: "do not know each other; use the toolbox",
+        rule: "do not know each other",
     },
 ];
 
@@ -94,15 +99,13 @@ pub fn check_file(file: &File) -> Vec<Finding> {
 pub fn picture() -> String {
     let mut lines = Vec::new();
     for layer in LAYERS {
-        lines.push(format!(" {}", layer.modules.join(" ")));
-        lines.push(format!("   |          {}", layer.rule));
+        lines.push(format!(" {:<42}{}", layer.modules.join(" "), layer.rule));
+        lines.push("   |".to_owned());
     }
-    let names: Vec<&str> = TOOLBOX.iter().map(|(name, _)| *name).collect();
-    lines.push(format!(" {}", names.join(" ")));
-    lines.push("              the toolbox:".to_owned());
+    lines.push(format!(" {:<42}each module uses only those named beside it", "toolbox"));
     for (name, may) in TOOLBOX {
         let may = if may.is_empty() { "-".to_owned() } else { may.join(" ") };
-        lines.push(format!("   {name:<12} uses  {may}"));
+        lines.push(format!("     {name:<12} {may}"));
     }
     format!("```text\n{}\n```", lines.join("\n"))
 }
