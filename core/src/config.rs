@@ -1,7 +1,6 @@
 //! What an administrator decides, as the core needs it.
 //!
-//! Borrowed: the server copies what it keeps into its own tables. What holds a key or a hash
-//! cannot be printed.
+//! Borrowed: the server copies what it keeps into its own tables.
 
 use core::net::Ipv4Addr;
 
@@ -9,7 +8,7 @@ use crate::addr::MacAddr;
 use crate::time::Duration;
 
 /// The configuration of a server.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Config<'a> {
     /// IKE and IPsec.
     pub ipsec: IpsecConfig<'a>,
@@ -20,7 +19,7 @@ pub struct Config<'a> {
 }
 
 /// Settings of IKE and the protocols above it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct IpsecConfig<'a> {
     /// Serve L2TP over IPsec.
     pub l2tp: bool,
@@ -65,7 +64,7 @@ pub enum EncapsulationPolicy {
 }
 
 /// A virtual hub.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct HubConfig<'a> {
     /// Its name.
     pub name: &'a str,
@@ -99,7 +98,7 @@ pub struct SecureNatConfig<'a> {
 }
 
 /// A local user.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct UserConfig<'a> {
     /// Name, compared without case.
     pub name: &'a str,

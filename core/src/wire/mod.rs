@@ -17,6 +17,5 @@ pub mod udp;
 pub mod vlan;
 
 mod error;
-pub mod l2tp;
 
 pub use error::Error;

@@ -1,0 +1,172 @@
+//! Who holds a port: found in `/proc`, so that the message can name the process.
+
+use std::fmt;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use kumihimo_core::addr::Outer;
+
+/// A process that holds a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub pid: u32,
+    /// The systemd service that it belongs to.
+    pub unit: Option<String>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.name, self.pid)
+    }
+}
+
+impl Holder {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match (self.name.as_str(), &self.unit) {
+            ("kumihimo", None) => format!("another kumihimo runs: kill {}", self.pid),
+            ("vpnserver", None) => {
+                "switch off SoftEther's IPsec functions (IPsecEnable) or stop it".to_owned()
+            }
+            (_, Some(unit)) => format!("systemctl disable --now {unit}"),
+            (_, None) => format!("stop it: kill {}", self.pid),
+        }
+    }
+}
+
+/// A socket that stands where another one wants to be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Where it is bound.
+    pub address: SocketAddr,
+    /// Its inode; 0 for a socket of the kernel itself.
+    inode: u64,
+}
+
+/// The sockets that keep a socket of `outer` from being bound to `address`.
+pub fn held(outer: Outer, address: SocketAddr) -> Vec<Held> {
+    if outer == Outer::Esp {
+        // Any number of raw sockets share a protocol.
+        return Vec::new();
+    }
+    // An IPv6 socket that takes IPv4 too holds the port of both, so both lists count.
+    let lists = [("/proc/net/udp", true), ("/proc/net/udp6", false)];
+    let sockets = lists.into_iter().flat_map(|(list, ipv4)| {
+        let text = fs::read_to_string(list).unwrap_or_default();
+        text.lines().skip(1).filter_map(|line| parse(line, ipv4)).collect::<Vec<_>>()
+    });
+    sockets.filter(|held| held.address.port() == address.port() && collides(held, address)).collect()
+}
+
+/// The process behind a socket; `None` if it is the kernel's, or cannot be seen from here.
+pub fn holder(held: &Held) -> Option<Holder> {
+    if held.inode == 0 {
+        return None;
+    }
+    let wanted = format!("socket:[{}]", held.inode);
+    for process in fs::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let Ok(files) = fs::read_dir(process.path().join("fd")) else { continue };
+        let mut targets = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
+        if targets.any(|target| target.as_os_str() == wanted.as_str()) {
+            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            let cgroup = fs::read_to_string(process.path().join("cgroup")).unwrap_or_default();
+            return Some(Holder { name: name.trim().to_owned(), pid, unit: unit(&cgroup) });
+        }
+    }
+    None
+}
+
+fn collides(held: &Held, wanted: SocketAddr) -> bool {
+    match (held.address.ip(), wanted.ip()) {
+        (a, b) if a.is_ipv4() == b.is_ipv4() => a == b || a.is_unspecified() || b.is_unspecified(),
+        // `::` collides with IPv4 unless it is IPv6 only, which /proc does not tell; it is
+        // looked at only where a bind has failed.
+        (IpAddr::V6(held), IpAddr::V4(_)) => held.is_unspecified(),
+        _ => false,
+    }
+}
+
+/// The service of a process, from the path of its control group.
+fn unit(cgroup: &str) -> Option<String> {
+    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let unit = path.trim().rsplit('/').find(|part| part.ends_with(".service"))?;
+    // A login session is a service of its user, not of what runs in it.
+    (!unit.starts_with("user@")).then(|| unit.to_owned())
+}
+
+/// A line of `/proc/net/udp` or `/proc/net/udp6`.
+fn parse(line: &str, ipv4: bool) -> Option<Held> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (ip, port) = fields.get(1)?.split_once(':')?;
+    let ip: IpAddr = if ipv4 {
+        Ipv4Addr::from(word(ip.get(..8)?)?).into()
+    } else {
+        let mut octets = [0; 16];
+        for (index, quad) in octets.chunks_exact_mut(4).enumerate() {
+            quad.copy_from_slice(&word(ip.get(index * 8..index * 8 + 8)?)?);
+        }
+        Ipv6Addr::from(octets).into()
+    };
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let inode = fields.get(9)?.parse().ok()?;
+    Some(Held { address: (ip, port).into(), inode })
+}
+
+/// Four octets, printed as a number in the machine's order.
+fn word(hex: &str) -> Option<[u8; 4]> {
+    Some(u32::from_str_radix(hex, 16).ok()?.to_ne_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_real_socket_is_this_process() {
+        for local in ["127.0.0.1:0", "[::1]:0"] {
+            let socket = std::net::UdpSocket::bind(local).unwrap();
+            let address = socket.local_addr().unwrap();
+            let found = held(Outer::Udp, address);
+            assert_eq!(found.len(), 1, "{address}: {found:?}");
+            assert_eq!(found[0].address, address);
+            let holder = holder(&found[0]).unwrap();
+            assert_eq!(holder.pid, std::process::id());
+            assert!(!holder.name.is_empty());
+            drop(socket);
+            assert!(held(Outer::Udp, address).is_empty());
+        }
+    }
+
+    #[test]
+    fn addresses_collide_when_one_holds_the_other() {
+        let held = |ip: &str| Held { address: (ip.parse::<IpAddr>().unwrap(), 500).into(), inode: 1 };
+        let wanted = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 500);
+        assert!(collides(&held("0.0.0.0"), wanted("192.0.2.1")));
+        assert!(collides(&held("192.0.2.1"), wanted("0.0.0.0")));
+        assert!(collides(&held("::"), wanted("0.0.0.0")));
+        assert!(!collides(&held("192.0.2.1"), wanted("192.0.2.2")));
+        assert!(!collides(&held("0.0.0.0"), wanted("::")));
+    }
+
+    #[test]
+    fn a_service_is_named_by_its_control_group() {
+        assert_eq!(
+            unit("0::/system.slice/strongswan-starter.service\n").as_deref(),
+            Some("strongswan-starter.service")
+        );
+        assert_eq!(unit("0::/user.slice/user-0.slice/user@0.service/app.slice\n"), None);
+        assert_eq!(unit("0::/\n"), None);
+        let name = "charon".to_owned();
+        let mut holder = Holder { name, pid: 7, unit: Some("strongswan-starter.service".into()) };
+        assert_eq!(holder.to_string(), "charon (pid 7)");
+        assert_eq!(holder.remedy(), "systemctl disable --now strongswan-starter.service");
+        holder.unit = None;
+        assert_eq!(holder.remedy(), "stop it: kill 7");
+    }
+}

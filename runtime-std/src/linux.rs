@@ -1,0 +1,312 @@
+//! [`Io`] over the sockets and TAP devices of Linux, for one packet thread.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kumihimo_core::addr::{Outer, Path};
+use kumihimo_core::buf::{BUFFER_LEN, Frame, HEADROOM, Pool as _, TAILROOM};
+use kumihimo_core::server::{BridgeId, Input};
+use kumihimo_core::time::Instant;
+
+use crate::io::{Io, Outgoing};
+use crate::pool::{Buffer, BufferPool};
+use crate::sys::mmsg::Messages;
+use crate::sys::wait::{Entry, PollSet, Waker};
+
+/// What one socket serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// UDP or protocol 50.
+    pub outer: Outer,
+    /// Where; the port is 0 for protocol 50.
+    pub address: SocketAddr,
+}
+
+/// An open socket.
+#[derive(Debug)]
+pub struct Socket {
+    /// What it serves.
+    pub service: Service,
+    /// The descriptor.
+    pub fd: OwnedFd,
+}
+
+/// An open TAP device.
+#[derive(Debug)]
+pub struct Tap {
+    /// Which bridge of the core it is.
+    pub bridge: BridgeId,
+    /// Its name.
+    pub name: String,
+    /// The device.
+    pub file: File,
+}
+
+/// What changes with a configuration: everything that is open from then on.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Sockets that are new.
+    pub opened: Vec<Socket>,
+    /// All services; sockets of others are closed.
+    pub services: Vec<Service>,
+    /// TAP devices that are new.
+    pub taps: Vec<Tap>,
+    /// All bridges and their devices; other devices are closed.
+    pub bridges: Vec<(BridgeId, String)>,
+}
+
+/// The sockets and devices of a packet thread.
+pub struct LinuxIo {
+    start: std::time::Instant,
+    waker: Arc<Waker>,
+    sockets: Vec<Source<Socket>>,
+    taps: Vec<Source<Tap>>,
+    messages: Messages,
+    set: PollSet,
+    waker_entry: Option<Entry>,
+    /// Where the next round begins, so that a busy source does not starve the others.
+    first: usize,
+    unsent: u64,
+}
+
+struct Source<T> {
+    it: T,
+    entry: Option<Entry>,
+    /// Whether there may be more to read.
+    ready: bool,
+}
+
+impl LinuxIo {
+    /// Serves what `change` opened; `waker` ends a wait.
+    pub fn new(change: Change, waker: Arc<Waker>) -> Self {
+        let mut io = Self {
+            start: std::time::Instant::now(),
+            waker,
+            sockets: Vec::new(),
+            taps: Vec::new(),
+            messages: Messages::new(),
+            set: PollSet::default(),
+            waker_entry: None,
+            first: 0,
+            unsent: 0,
+        };
+        io.adopt(change);
+        io
+    }
+
+    fn rebuild_set(&mut self) {
+        self.set.clear();
+        self.waker_entry = Some(self.set.add(self.waker.as_fd()));
+        for source in &mut self.sockets {
+            source.entry = Some(self.set.add(source.it.fd.as_fd()));
+        }
+        for source in &mut self.taps {
+            source.entry = Some(self.set.add(source.it.file.as_fd()));
+        }
+    }
+
+    fn recv_socket(
+        &mut self,
+        index: usize,
+        pool: &mut BufferPool,
+        most: usize,
+        inputs: &mut Vec<Input<Buffer>>,
+    ) {
+        let Some(source) = self.sockets.get_mut(index) else { return };
+        let Service { outer, address } = source.it.service;
+        let mut room = most;
+        while room > 0 {
+            let received = self.messages.receive(source.it.fd.as_fd(), room, pool, |datagram| {
+                let local = SocketAddr::new(datagram.local, address.port());
+                let path = Path { local, remote: datagram.remote, outer };
+                let mut payload = datagram.frame;
+                if outer == Outer::Udp || !path.local.is_ipv4() || strip_ipv4(&mut payload) {
+                    inputs.push(Input::Datagram { path, payload });
+                }
+            });
+            match received {
+                Ok(count) => room -= count.min(room),
+                Err(error) => {
+                    // With no buffer left the datagrams wait in the socket.
+                    source.ready = matches!(
+                        error.kind(),
+                        ErrorKind::OutOfMemory | ErrorKind::Interrupted
+                    );
+                    return;
+                }
+            }
+        }
+    }
+
+    fn recv_tap(
+        &mut self,
+        index: usize,
+        pool: &mut BufferPool,
+        most: usize,
+        inputs: &mut Vec<Input<Buffer>>,
+    ) {
+        let Some(source) = self.taps.get_mut(index) else { return };
+        for _ in 0..most {
+            let Some(mut buffer) = pool.take() else { return };
+            let octets = &mut buffer.as_mut()[HEADROOM..BUFFER_LEN - TAILROOM];
+            match source.it.file.read(octets) {
+                Ok(len) => {
+                    if let Ok(frame) = Frame::received(buffer, len) {
+                        inputs.push(Input::Frame { bridge: source.it.bridge, frame });
+                    }
+                }
+                Err(error) => {
+                    source.ready = error.kind() == ErrorKind::Interrupted;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn send_frame(&mut self, bridge: BridgeId, frame: &Frame<Buffer>) {
+        let tap = self.taps.iter_mut().find(|tap| tap.it.bridge == bridge);
+        let written = tap.map(|tap| tap.it.file.write(frame.bytes()));
+        if !matches!(written, Some(Ok(_))) {
+            self.unsent += 1;
+        }
+    }
+
+    /// Sends the datagrams of a run that leave by the socket of its first; returns their number.
+    fn send_run(&mut self, run: &[Outgoing<Buffer>]) -> usize {
+        let Some(Outgoing::Datagram { path, .. }) = run.first() else { return 0 };
+        let Some(index) = socket_of(&self.sockets, path) else {
+            self.unsent += 1;
+            return 1;
+        };
+        let datagrams = run.iter().map_while(|outgoing| match outgoing {
+            Outgoing::Datagram { path, payload }
+                if socket_of(&self.sockets, path) == Some(index) =>
+            {
+                Some((path.local.ip(), path.remote, payload.bytes()))
+            }
+            _ => None,
+        });
+        let fd = self.sockets[index].it.fd.as_fd();
+        match self.messages.send(fd, datagrams) {
+            Ok(count) => count.max(1),
+            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            Err(_) => {
+                self.unsent += 1;
+                1
+            }
+        }
+    }
+}
+
+impl Io for LinuxIo {
+    type Pool = BufferPool;
+    type Change = Change;
+
+    fn now(&mut self) -> Instant {
+        Instant::from_micros(self.start.elapsed().as_micros() as u64)
+    }
+
+    fn recv_batch(
+        &mut self,
+        pool: &mut BufferPool,
+        most: usize,
+        inputs: &mut Vec<Input<Buffer>>,
+    ) {
+        let sources = self.sockets.len() + self.taps.len();
+        let end = inputs.len() + most;
+        for turn in 0..sources {
+            let room = end.saturating_sub(inputs.len());
+            if room == 0 {
+                break;
+            }
+            let index = (self.first + turn) % sources;
+            match index.checked_sub(self.sockets.len()) {
+                None if self.sockets[index].ready => self.recv_socket(index, pool, room, inputs),
+                Some(index) if self.taps[index].ready => self.recv_tap(index, pool, room, inputs),
+                _ => {}
+            }
+        }
+        self.first = self.first.wrapping_add(1) % sources.max(1);
+    }
+
+    fn send_batch(&mut self, outgoing: &mut Vec<Outgoing<Buffer>>) {
+        let mut sent = 0;
+        while let Some(next) = outgoing.get(sent) {
+            sent += match next {
+                Outgoing::Frame { bridge, frame } => {
+                    self.send_frame(*bridge, frame);
+                    1
+                }
+                Outgoing::Datagram { .. } => self.send_run(&outgoing[sent..]),
+            };
+        }
+        outgoing.clear();
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>) {
+        let busy = self.sockets.iter().any(|source| source.ready)
+            || self.taps.iter().any(|source| source.ready);
+        let timeout = if busy {
+            Some(Duration::ZERO)
+        } else {
+            let now = self.now();
+            deadline.map(|at| Duration::from_micros(at.since(now).as_micros()))
+        };
+        if self.set.wait(timeout).is_err() {
+            return;
+        }
+        if self.waker_entry.is_some_and(|entry| self.set.is_ready(entry)) {
+            self.waker.reset();
+        }
+        let set = &self.set;
+        let is_ready = |entry: Option<Entry>| entry.is_some_and(|entry| set.is_ready(entry));
+        self.sockets.iter_mut().for_each(|source| source.ready |= is_ready(source.entry));
+        self.taps.iter_mut().for_each(|source| source.ready |= is_ready(source.entry));
+    }
+
+    fn adopt(&mut self, change: Change) {
+        self.sockets.retain(|source| change.services.contains(&source.it.service));
+        self.sockets.extend(change.opened.into_iter().map(Source::new));
+        self.taps.retain(|source| change.bridges.iter().any(|(_, name)| *name == source.it.name));
+        self.taps.extend(change.taps.into_iter().map(Source::new));
+        for source in &mut self.taps {
+            let place = change.bridges.iter().find(|(_, name)| *name == source.it.name);
+            if let Some((bridge, _)) = place {
+                source.it.bridge = *bridge;
+            }
+        }
+        self.rebuild_set();
+    }
+}
+
+impl<T> Source<T> {
+    fn new(it: T) -> Self {
+        Self { it, entry: None, ready: true }
+    }
+}
+
+/// The socket that a datagram of `path` leaves by: that of its address, or the one of all.
+fn socket_of(sockets: &[Source<Socket>], path: &Path) -> Option<usize> {
+    let serves = |service: &Service, ip: IpAddr| {
+        service.outer == path.outer
+            && service.address.port() == path.local.port()
+            && service.address.ip() == ip
+    };
+    let any: IpAddr = if path.local.is_ipv4() {
+        std::net::Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        std::net::Ipv6Addr::UNSPECIFIED.into()
+    };
+    let exact = sockets.iter().position(|socket| serves(&socket.it.service, path.local.ip()));
+    exact.or_else(|| sockets.iter().position(|socket| serves(&socket.it.service, any)))
+}
+
+/// Removes the IPv4 header that a raw socket hands out (`raw(7)`); `false` if it makes no sense.
+fn strip_ipv4(packet: &mut Frame<Buffer>) -> bool {
+    let header_len = packet.bytes().first().map_or(0, |first| usize::from(first & 0x0f) * 4);
+    header_len >= 20 && packet.strip(header_len).is_ok()
+}

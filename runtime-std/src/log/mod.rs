@@ -1,0 +1,188 @@
+//! The log: one line per fact, as text or JSON, on standard error.
+//!
+//! Threads hand facts to a queue and go on; one thread formats and writes them. A full queue
+//! loses lines and counts them. Secrets never get here: [`Event`] has none. What a peer sent is
+//! escaped.
+
+mod accepted;
+mod event;
+mod limit;
+mod line;
+mod names;
+mod offered;
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use kumihimo_core::config::Policy;
+use kumihimo_core::discard::{DropCounters, DropReason};
+use kumihimo_core::event::Event;
+
+use crate::mailbox::Queue;
+use limit::{Limiter, Verdict};
+pub use line::{Format, Level};
+use line::{Line, Value};
+
+/// Hands facts to the log. Clones share one queue.
+#[derive(Clone, Debug)]
+pub struct Logger {
+    queue: Arc<Queue<Entry>>,
+    lost: Arc<AtomicU64>,
+    level: Level,
+}
+
+/// The thread that writes.
+#[derive(Debug)]
+pub struct LogThread {
+    logger: Logger,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "the queue's memory is made once and is small")]
+enum Entry {
+    Event(SystemTime, Event),
+    Drops(SystemTime, DropCounters),
+    Text(SystemTime, Level, &'static str, String),
+    Policy(Policy),
+}
+
+impl LogThread {
+    /// Starts to write lines of at least `level` to standard error.
+    ///
+    /// # Errors
+    /// What the system says: no more threads.
+    pub fn start(format: Format, level: Level) -> io::Result<Self> {
+        let queue = Arc::new(Queue::new(QUEUE));
+        let logger = Logger { queue, lost: Arc::default(), level };
+        let writer = Writer::new(logger.clone(), format, io::stderr());
+        let thread = Builder::new().name("kumihimo-log".into()).spawn(move || writer.run())?;
+        Ok(Self { logger, thread: Some(thread) })
+    }
+
+    /// A handle for another thread.
+    pub fn logger(&self) -> Logger {
+        self.logger.clone()
+    }
+}
+
+impl Drop for LogThread {
+    fn drop(&mut self) {
+        self.logger.queue.close();
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has already said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Logger {
+    /// Records what the core reports.
+    pub fn event(&self, event: Event) {
+        self.push(Entry::Event(SystemTime::now(), event));
+    }
+
+    /// Records how often what was dropped.
+    pub fn drops(&self, drops: &DropCounters) {
+        if self.level <= Level::Debug {
+            self.push(Entry::Drops(SystemTime::now(), drops.clone()));
+        }
+    }
+
+    /// Records a line of the runtime itself; `name` tells kinds of lines apart in JSON.
+    pub fn text(&self, level: Level, name: &'static str, text: impl Into<String>) {
+        if self.level <= level {
+            self.push(Entry::Text(SystemTime::now(), level, name, text.into()));
+        }
+    }
+
+    /// Says which algorithms are acceptable from here on.
+    pub fn policy(&self, policy: Policy) {
+        self.push(Entry::Policy(policy));
+    }
+
+    fn push(&self, entry: Entry) {
+        if self.queue.push(entry).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+struct Writer<W> {
+    logger: Logger,
+    format: Format,
+    out: W,
+    policy: Policy,
+    limiter: Limiter,
+    drops: DropCounters,
+}
+
+impl<W: Write> Writer<W> {
+    fn new(logger: Logger, format: Format, out: W) -> Self {
+        let (policy, limiter) = (Policy::default(), Limiter::default());
+        Self { logger, format, out, policy, limiter, drops: DropCounters::default() }
+    }
+
+    fn run(mut self) {
+        while let Some(entry) = self.logger.queue.pop() {
+            self.entry(entry);
+            let lost = self.logger.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                let text = format!("{lost} lines lost: more happened than could be written");
+                self.write(SystemTime::now(), &Line::new(Level::Warn, "lines-lost", text));
+            }
+        }
+    }
+
+    fn entry(&mut self, entry: Entry) {
+        match entry {
+            Entry::Policy(policy) => self.policy = policy,
+            Entry::Text(at, level, name, text) => self.write(at, &Line::new(level, name, text)),
+            Entry::Drops(at, drops) => self.drop_counters(at, drops),
+            Entry::Event(at, event) => {
+                let more = match self.limiter.admit(at, &event) {
+                    Verdict::Write { more } => more,
+                    Verdict::Hold => return,
+                };
+                let mut line = event::line(&event, self.policy);
+                if more > 0 {
+                    line.push("repeated", Value::Number(more));
+                    line.text.push_str(&format!(" ({more} more like it since the last line)"));
+                }
+                self.write(at, &line);
+            }
+        }
+    }
+
+    /// One line with the counters that moved since the last one.
+    fn drop_counters(&mut self, at: SystemTime, drops: DropCounters) {
+        let mut line = Line::new(Level::Debug, "drops", "dropped so far:".to_owned());
+        for &reason in DropReason::ALL {
+            let count = drops.of(reason);
+            if count > self.drops.of(reason) {
+                line.text.push_str(&format!(" {} {count}", reason.name()));
+                line.push(reason.name(), Value::Number(count));
+            }
+        }
+        self.drops = drops;
+        if !line.is_bare() {
+            self.write(at, &line);
+        }
+    }
+
+    fn write(&mut self, at: SystemTime, line: &Line) {
+        if line.level < self.logger.level {
+            return;
+        }
+        let since_epoch = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let line = line.render(self.format, since_epoch);
+        // Nobody is left to be told where even standard error is gone.
+        let _ = self.out.write_all(line.as_bytes());
+    }
+}
+
+/// Facts that wait to be written.
+const QUEUE: usize = 1_024;

@@ -1,0 +1,97 @@
+//! Bounded queues between threads: to the packet thread, which a waker ends the wait of, and to
+//! workers, which block. Their memory is made once.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A queue of at most a fixed number of things.
+#[derive(Debug)]
+pub struct Queue<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    items: VecDeque<T>,
+    closed: bool,
+}
+
+impl<T> Queue<T> {
+    /// An empty queue for `capacity` things.
+    pub fn new(capacity: usize) -> Self {
+        let items = VecDeque::with_capacity(capacity);
+        let state = Mutex::new(State { items, closed: false });
+        Self { state, changed: Condvar::new(), capacity }
+    }
+
+    /// Adds `item` at the end.
+    ///
+    /// # Errors
+    /// `item` itself, if the queue is full or closed.
+    pub fn push(&self, item: T) -> Result<(), T> {
+        let mut state = self.lock();
+        if state.closed || state.items.len() == self.capacity {
+            return Err(item);
+        }
+        state.items.push_back(item);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Takes the oldest thing, if there is one.
+    pub fn try_pop(&self) -> Option<T> {
+        self.lock().items.pop_front()
+    }
+
+    /// Waits for the oldest thing; `None` once the queue is closed and empty.
+    pub fn pop(&self) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if let Some(item) = state.items.pop_front() {
+                return Some(item);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Refuses what comes from here on, and lets [`Queue::pop`] end.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// A panic elsewhere leaves the queue itself intact.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_refuses_and_a_closed_one_runs_dry() {
+        let queue = Queue::new(2);
+        assert_eq!((queue.push(1), queue.push(2), queue.push(3)), (Ok(()), Ok(()), Err(3)));
+        assert_eq!(queue.pop(), Some(1));
+        queue.close();
+        assert_eq!(queue.push(4), Err(4));
+        assert_eq!((queue.pop(), queue.pop(), queue.try_pop()), (Some(2), None, None));
+    }
+
+    #[test]
+    fn closing_wakes_those_who_wait() {
+        let queue = Queue::<u8>::new(1);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| queue.pop());
+            queue.close();
+            assert_eq!(waiting.join().unwrap(), None);
+        });
+    }
+}

@@ -1,0 +1,206 @@
+//! `kumihimo serve`: reads the configuration, opens everything, runs the packet thread, and
+//! waits for signals.
+
+use std::io::{self, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::{Builder, JoinHandle};
+
+use kumihimo_core::limits::Limits;
+
+use crate::cli;
+use crate::config_file::{self, Problem, Settings};
+use crate::desk::{Mailbox, RealDesk, config_error};
+use crate::engine::Engine;
+use crate::exec::Chosen;
+use crate::io::{Io as _, Mail};
+use crate::linux::{Change, LinuxIo};
+use crate::log::{Level, LogThread, Logger};
+use crate::machine::Core;
+use crate::outside::{self, Open};
+use crate::pool::BufferPool;
+use crate::signals::{News, Signals};
+use crate::{connect_card, weak};
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+/// One line that says why it cannot.
+pub fn run(options: cli::Serve) -> Result<(), String> {
+    let file = options.config.unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+    let named = file != Path::new(DEFAULT_FILE);
+    if !named && !file.exists() {
+        first_run(&file)?;
+    }
+    let settings = config_file::load(&file).map_err(|problems| one_line(&problems))?;
+    let log = LogThread::start(options.format, options.level)
+        .map_err(|error| format!("cannot start a thread: {error}"))?;
+    let mut server = Running::start(settings, log.logger())?;
+    let result = server.attend(&file);
+    drop(server);
+    drop(log);
+    result
+}
+
+/// The one line for a broken file.
+fn one_line(problems: &[Problem]) -> String {
+    let more = problems.len().saturating_sub(1);
+    let first = problems.first().map(ToString::to_string).unwrap_or_default();
+    if more == 0 { first } else { format!("{first} (and {more} more: kumihimo check)") }
+}
+
+fn first_run(file: &Path) -> Result<(), String> {
+    let secrets = config_file::write_first(file).map_err(|error| {
+        format!("{}: cannot be written: {error}; go to a folder that can", file.display())
+    })?;
+    let addresses = crate::sys::ifaddrs::addresses().unwrap_or_default();
+    let card = connect_card::render(file, &secrets, &addresses);
+    // The server works without anyone reading its standard output.
+    let _ = io::stdout().write_all(card.as_bytes());
+    let _ = io::stdout().flush();
+    Ok(())
+}
+
+struct Running {
+    log: Logger,
+    mailbox: Mailbox,
+    signals: Signals<Chosen>,
+    open: Open,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    fn start(settings: Settings, log: Logger) -> Result<Self, String> {
+        log.policy(settings.ipsec.policy);
+        let opened = outside::open(&settings, &Open::default())?;
+        for warning in weak::warnings(&settings).into_iter().chain(opened.warnings) {
+            log.text(Level::Warn, "warning", warning);
+        }
+        let system = |error: io::Error| format!("cannot start: {error}");
+        let mailbox = Mailbox::new().map_err(system)?;
+        let (alive, ended) = UnixStream::pair().map_err(system)?;
+        let signals = Signals::new(ended).map_err(system)?;
+        let services = opened.change.services.clone();
+        let thread =
+            packet_thread(settings, opened.change, mailbox.clone(), log.clone(), alive)?;
+        let names: Vec<_> = services.into_iter().map(outside::name_of).collect();
+        let version = env!("CARGO_PKG_VERSION");
+        log.text(Level::Info, "ready", format!("kumihimo {version} ready on {}", names.join(", ")));
+        Ok(Self { log, mailbox, signals, open: opened.open, thread: Some(thread) })
+    }
+
+    /// Answers signals until the server has ended.
+    fn attend(&mut self, file: &Path) -> Result<(), String> {
+        let mut stopping = false;
+        loop {
+            match self.signals.next() {
+                News::Reload => self.reload(file),
+                News::Report => self.report(),
+                News::Terminate if stopping => return Ok(()),
+                News::Terminate => {
+                    stopping = true;
+                    self.log.text(Level::Info, "stopping", "saying goodbye to the clients");
+                    self.mailbox.post(Mail::Stop);
+                }
+                News::Ended => {
+                    let thread = self.thread.take().map(JoinHandle::join);
+                    return match thread {
+                        Some(Ok(())) if stopping => Ok(()),
+                        _ => Err("the packet thread failed; please report the lines above".into()),
+                    };
+                }
+            }
+        }
+    }
+
+    fn reload(&mut self, file: &Path) {
+        let kept = "the old configuration stays in force";
+        let settings = match config_file::load(file) {
+            Ok(settings) => settings,
+            Err(problems) => {
+                let text = format!("{} ({kept})", one_line(&problems));
+                return self.log.text(Level::Error, "reload-failed", text);
+            }
+        };
+        let opened = match outside::open(&settings, &self.open) {
+            Ok(opened) => opened,
+            Err(why) => {
+                return self.log.text(Level::Error, "reload-failed", format!("{why} ({kept})"));
+            }
+        };
+        for warning in weak::warnings(&settings).into_iter().chain(opened.warnings) {
+            self.log.text(Level::Warn, "warning", warning);
+        }
+        let policy = settings.ipsec.policy;
+        if self.mailbox.post(Mail::Configure(Box::new(settings), opened.change)) {
+            self.open = opened.open;
+            self.log.policy(policy);
+        } else {
+            let text = format!("reload: the packet thread is too busy; try again ({kept})");
+            self.log.text(Level::Error, "reload-failed", text);
+        }
+    }
+
+    fn report(&self) {
+        #[cfg(feature = "count-allocations")]
+        self.log.text(Level::Info, "allocations", crate::sys::allocations::report());
+        #[cfg(not(feature = "count-allocations"))]
+        self.log.text(Level::Info, "report", "nothing to report in this build");
+    }
+}
+
+/// Starts the packet thread; `alive` is closed when it is gone.
+fn packet_thread(
+    settings: Settings,
+    change: Change,
+    mailbox: Mailbox,
+    log: Logger,
+    alive: UnixStream,
+) -> Result<JoinHandle<()>, String> {
+    let seed = seed().map_err(|error| format!("no randomness: {error}"))?;
+    let workers = std::thread::available_parallelism().map_or(1, |count| count.get().min(2));
+    let desk = RealDesk::new(mailbox.clone(), workers, log)
+        .map_err(|error| format!("cannot start a thread: {error}"))?;
+    let (report, started) = mpsc::channel();
+    let run = move || {
+        let _alive = alive;
+        let limits = Limits::server(settings.server.max_sessions);
+        let pool = BufferPool::new(BUFFERS + settings.server.max_sessions * BUFFERS_PER_SESSION);
+        let mut io = LinuxIo::new(change, mailbox.waker());
+        let core = Core::new(&limits, &settings, seed, io.now());
+        drop(settings);
+        let (core, result) = match core {
+            Ok(core) => (Some(core), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        // The starter waits for it.
+        let _ = report.send(result);
+        if let Some(core) = core {
+            Engine::new(core, pool, io, desk, limits.batch).run();
+        }
+    };
+    let thread = Builder::new()
+        .name("kumihimo-packets".into())
+        .stack_size(STACK)
+        .spawn(run)
+        .map_err(|error| format!("cannot start a thread: {error}"))?;
+    match started.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(error)) => Err(format!("configuration: {}", config_error(error))),
+        Err(_) => Err("the packet thread failed; please report the lines above".to_owned()),
+    }
+}
+
+fn seed() -> Result<[u8; 32], getrandom::Error> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(seed)
+}
+
+/// The configuration that is used, or written, if none is named.
+pub const DEFAULT_FILE: &str = "kumihimo.toml";
+/// Packet buffers, besides those that sessions may hold while they wait for an address.
+const BUFFERS: usize = 2_048;
+const BUFFERS_PER_SESSION: usize = 4;
+const STACK: usize = 4 << 20;

@@ -1,0 +1,65 @@
+//! Signals, as streams that an executor can await.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+
+use crate::exec::{Executor, first};
+
+/// What the main thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// SIGTERM or SIGINT.
+    Terminate,
+    /// SIGHUP.
+    Reload,
+    /// SIGUSR1.
+    Report,
+    /// The packet thread is gone.
+    Ended,
+}
+
+/// Where [`News`] come from.
+pub struct Signals<E: Executor> {
+    streams: Vec<(News, E::Stream)>,
+}
+
+impl<E: Executor> Signals<E> {
+    /// Catches signals from here on; `ended` is closed when the packet thread is gone.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new(ended: UnixStream) -> io::Result<Self> {
+        let terminate = caught::<E>(&[SIGTERM, SIGINT])?;
+        let streams = vec![
+            (News::Ended, E::stream(ended)?),
+            (News::Terminate, terminate),
+            (News::Reload, caught::<E>(&[SIGHUP])?),
+            (News::Report, caught::<E>(&[SIGUSR1])?),
+        ];
+        Ok(Self { streams })
+    }
+
+    /// Waits for what happens next.
+    pub fn next(&mut self) -> News {
+        let streams = self.streams.iter_mut();
+        let futures = streams.map(|(news, stream)| {
+            let news = *news;
+            let future: std::pin::Pin<Box<dyn Future<Output = News>>> = Box::pin(async move {
+                E::read(stream).await;
+                news
+            });
+            future
+        });
+        E::block_on(first(futures.collect()))
+    }
+}
+
+fn caught<E: Executor>(signals: &[i32]) -> io::Result<E::Stream> {
+    let (catch, read) = UnixStream::pair()?;
+    for &signal in signals {
+        signal_hook::low_level::pipe::register(signal, catch.try_clone()?)?;
+    }
+    E::stream(read)
+}
