@@ -183,17 +183,16 @@ mod tests {
     fn wrong_usage_says_what_is_wrong() {
         assert_eq!(parsed("").unwrap_err(), "name a command; see kumihimo --help");
         assert_eq!(parsed("srve").unwrap_err(), "unknown command \"srve\"; see kumihimo --help");
-        assert_eq!(
-            parsed("serve --log xml").unwrap_err(),
-            "--log \"xml\": use text or json"
-        );
+        assert_eq!(parsed("serve --log xml").unwrap_err(), "--log \"xml\": use text or json");
         assert!(parsed("serve --conifg x").unwrap_err().contains("--conifg"));
         assert!(parsed("check extra").unwrap_err().contains("extra"));
     }
 
     #[test]
     fn help_and_version_are_everywhere() {
-        for line in ["--help", "help", "serve --help", "check -h", "version", "--version", "version -h"] {
+        for line in
+            ["--help", "help", "serve --help", "check -h", "version", "--version", "version -h"]
+        {
             assert!(matches!(parsed(line), Ok(Invocation::Print(_))), "{line}");
         }
         assert_eq!(parsed("vpncmd /SERVER"), Ok(Invocation::NotYet("vpncmd".into())));

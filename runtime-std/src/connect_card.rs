@@ -10,8 +10,12 @@ use crate::config_file::FirstRun;
 pub fn render(file: &Path, secrets: &FirstRun, addresses: &[IpAddr]) -> String {
     let mut card = String::new();
     let servers = servers(addresses);
-    let _ = writeln!(card, "A new configuration is in {}, for you alone to read.\n", file.display());
-    let _ = writeln!(card, "  Type this into a phone or PC (VPN type: L2TP/IPsec with pre-shared key):");
+    let _ =
+        writeln!(card, "A new configuration is in {}, for you alone to read.\n", file.display());
+    let _ = writeln!(
+        card,
+        "  Type this into a phone or PC (VPN type: L2TP/IPsec with pre-shared key):"
+    );
     let _ = writeln!(card, "    Server          {}", servers.first().map_or("-", String::as_str));
     for server in servers.iter().skip(1) {
         let _ = writeln!(card, "                    {server}");
@@ -62,8 +66,8 @@ mod tests {
             user: "user",
             password: Zeroizing::new("pass-pass".into()),
         };
-        let addresses =
-            ["127.0.0.1", "10.0.0.5", "fe80::1", "2001:db8::5", "198.51.100.5"].map(|ip| ip.parse().unwrap());
+        let addresses = ["127.0.0.1", "10.0.0.5", "fe80::1", "2001:db8::5", "198.51.100.5"]
+            .map(|ip| ip.parse().unwrap());
         let card = render(Path::new("kumihimo.toml"), &secrets, &addresses);
         for wanted in ["198.51.100.5\n", " 10.0.0.5\n", "2001:db8::5", "key-key-key", "pass-pass"] {
             assert!(card.contains(wanted), "{wanted}: {card}");

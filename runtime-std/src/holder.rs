@@ -58,7 +58,9 @@ pub fn held(outer: Outer, address: SocketAddr) -> Vec<Held> {
         let text = fs::read_to_string(list).unwrap_or_default();
         text.lines().skip(1).filter_map(|line| parse(line, ipv4)).collect::<Vec<_>>()
     });
-    sockets.filter(|held| held.address.port() == address.port() && collides(held, address)).collect()
+    sockets
+        .filter(|held| held.address.port() == address.port() && collides(held, address))
+        .collect()
 }
 
 /// The process behind a socket; `None` if it is the kernel's, or cannot be seen from here.
@@ -145,7 +147,8 @@ mod tests {
 
     #[test]
     fn addresses_collide_when_one_holds_the_other() {
-        let held = |ip: &str| Held { address: (ip.parse::<IpAddr>().unwrap(), 500).into(), inode: 1 };
+        let held =
+            |ip: &str| Held { address: (ip.parse::<IpAddr>().unwrap(), 500).into(), inode: 1 };
         let wanted = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 500);
         assert!(collides(&held("0.0.0.0"), wanted("192.0.2.1")));
         assert!(collides(&held("192.0.2.1"), wanted("0.0.0.0")));

@@ -132,10 +132,8 @@ impl LinuxIo {
                 Ok(count) => room -= count.min(room),
                 Err(error) => {
                     // With no buffer left the datagrams wait in the socket.
-                    source.ready = matches!(
-                        error.kind(),
-                        ErrorKind::OutOfMemory | ErrorKind::Interrupted
-                    );
+                    source.ready =
+                        matches!(error.kind(), ErrorKind::OutOfMemory | ErrorKind::Interrupted);
                     return;
                 }
             }
@@ -210,12 +208,7 @@ impl Io for LinuxIo {
         Instant::from_micros(self.start.elapsed().as_micros() as u64)
     }
 
-    fn recv_batch(
-        &mut self,
-        pool: &mut BufferPool,
-        most: usize,
-        inputs: &mut Vec<Input<Buffer>>,
-    ) {
+    fn recv_batch(&mut self, pool: &mut BufferPool, most: usize, inputs: &mut Vec<Input<Buffer>>) {
         let sources = self.sockets.len() + self.taps.len();
         let end = inputs.len() + most;
         for turn in 0..sources {

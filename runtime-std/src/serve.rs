@@ -82,8 +82,7 @@ impl Running {
         let (alive, ended) = UnixStream::pair().map_err(system)?;
         let signals = Signals::new(ended).map_err(system)?;
         let services = opened.change.services.clone();
-        let thread =
-            packet_thread(settings, opened.change, mailbox.clone(), log.clone(), alive)?;
+        let thread = packet_thread(settings, opened.change, mailbox.clone(), log.clone(), alive)?;
         let names: Vec<_> = services.into_iter().map(outside::name_of).collect();
         let version = env!("CARGO_PKG_VERSION");
         log.text(Level::Info, "ready", format!("kumihimo {version} ready on {}", names.join(", ")));

@@ -37,8 +37,20 @@ fn psk(psk: &[u8]) -> Option<&'static str> {
 
 /// Keys from manuals and lists of leaked passwords.
 const COMMON: [&str; 14] = [
-    "vpn", "softether", "kumihimo", "secret", "password", "passw0rd", "presharedkey", "psk",
-    "sharedsecret", "l2tp", "ipsec", "12345678", "123456789012", "qwertyuiop12",
+    "vpn",
+    "softether",
+    "kumihimo",
+    "secret",
+    "password",
+    "passw0rd",
+    "presharedkey",
+    "psk",
+    "sharedsecret",
+    "l2tp",
+    "ipsec",
+    "12345678",
+    "123456789012",
+    "qwertyuiop12",
 ];
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ pub fn write_first(path: &Path) -> io::Result<FirstRun> {
 
 fn text(secrets: &FirstRun) -> String {
     let hash = Zeroizing::new(mschap::nt_hash(&secrets.password));
-    let digits = Zeroizing::new(hash.iter().map(|octet| format!("{octet:02x}")).collect::<String>());
+    let digits =
+        Zeroizing::new(hash.iter().map(|octet| format!("{octet:02x}")).collect::<String>());
     format!(
         r#"# Written by the first run of kumihimo serve. What can stand here: docs/CONTRACT.md.
 

@@ -209,7 +209,12 @@ impl<'f> Section<'f> {
         tables.into_iter().filter_map(|(table, span)| self.open(key, table, span)).collect()
     }
 
-    fn open(&self, key: &str, table: &'f dyn TableLike, span: Option<Range<usize>>) -> Option<Self> {
+    fn open(
+        &self,
+        key: &str,
+        table: &'f dyn TableLike,
+        span: Option<Range<usize>>,
+    ) -> Option<Self> {
         let keys = schema::section(self.name).keys;
         let &(_, Key::Section(name)) = keys.iter().find(|(name, _)| *name == key)? else {
             return None;

@@ -167,11 +167,9 @@ fn refused(refusal: Refusal) -> (&'static str, &'static str, &'static str) {
             "this user cannot log in with the method that the client chose",
         ),
         Refusal::Expired => ("expired", "user refused", "the account has expired"),
-        Refusal::TooManySessions => (
-            "too-many-sessions",
-            "user refused",
-            "the user has max-sessions sessions already",
-        ),
+        Refusal::TooManySessions => {
+            ("too-many-sessions", "user refused", "the user has max-sessions sessions already")
+        }
         Refusal::NoRoom => ("no-room", "user refused", RAISE),
         Refusal::Timeout => {
             ("auth-timeout", "nobody answered for the user", "the authentication server is down")
@@ -188,7 +186,9 @@ fn silence(failure: &DialFailure) -> &'static str {
         Stage::Phase1 | Stage::Phase2 => {
             "our answers do not reach the client, or it refuses the key or the proposal silently"
         }
-        Stage::L2tp => "IPsec passes but nothing comes through it; look for a firewall on the client",
+        Stage::L2tp => {
+            "IPsec passes but nothing comes through it; look for a firewall on the client"
+        }
         Stage::Lcp | Stage::Authentication | Stage::Address => "the client is gone or out of reach",
     }
 }

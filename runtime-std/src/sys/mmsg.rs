@@ -98,7 +98,9 @@ impl Messages {
             let truncated = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
             let local = self.controls[index].destination(header.msg_hdr.msg_controllen);
             let frame = Frame::received(buffer, header.msg_len as usize);
-            let (Some(remote), Some(local)) = (self.names[index].address(), local) else { continue };
+            let (Some(remote), Some(local)) = (self.names[index].address(), local) else {
+                continue;
+            };
             if let (false, Ok(frame)) = (truncated, frame) {
                 sink(Received { remote, local, frame });
             }

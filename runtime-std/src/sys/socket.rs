@@ -22,9 +22,8 @@ pub fn open(outer: Outer, address: SocketAddr) -> io::Result<OwnedFd> {
     };
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: no pointers are passed; the new descriptor is ours alone.
-    let socket = unsafe {
-        OwnedFd::from_raw_fd(checked(libc::socket(family, kind | flags, protocol))?)
-    };
+    let socket =
+        unsafe { OwnedFd::from_raw_fd(checked(libc::socket(family, kind | flags, protocol))?) };
     if address.is_ipv4() {
         set(&socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         // Without DF: a path that is narrower than the clients believe still carries them.
@@ -50,7 +49,9 @@ pub fn local_address(socket: BorrowedFd<'_>) -> io::Result<SocketAddr> {
     let mut name = Name::empty();
     let mut len = size_of::<Name>() as libc::socklen_t;
     // SAFETY: `name` is as long as `len` says, and both outlive the call.
-    checked(unsafe { libc::getsockname(socket.as_raw_fd(), (&raw mut name).cast(), &raw mut len) })?;
+    checked(unsafe {
+        libc::getsockname(socket.as_raw_fd(), (&raw mut name).cast(), &raw mut len)
+    })?;
     name.address().ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
@@ -74,13 +75,7 @@ pub fn route_mtu(remote: IpAddr) -> io::Result<u16> {
     let mut len = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the option is an int, and both pointers outlive the call.
     checked(unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            level,
-            option,
-            (&raw mut mtu).cast(),
-            &raw mut len,
-        )
+        libc::getsockopt(socket.as_raw_fd(), level, option, (&raw mut mtu).cast(), &raw mut len)
     })?;
     Ok(mtu.clamp(0, i32::from(u16::MAX)) as u16)
 }

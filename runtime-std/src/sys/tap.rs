@@ -16,7 +16,8 @@ use super::checked;
 /// What the system says: no privilege (`CAP_NET_ADMIN`), the name belongs to another device.
 pub fn open(name: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun")?;
+    let file =
+        options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun")?;
     let mut request = request(name)?;
     request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
     // SAFETY: TUNSETIFF reads and writes one ifreq, which outlives the call.
