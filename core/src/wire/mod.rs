@@ -17,5 +17,6 @@ pub mod udp;
 pub mod vlan;
 
 mod error;
+pub mod ppp;
 
 pub use error::Error;
