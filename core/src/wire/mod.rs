@@ -12,6 +12,7 @@ pub mod ethernet;
 pub mod icmpv4;
 pub mod ipv4;
 pub mod ipv6;
+pub mod isakmp;
 pub mod tcp;
 pub mod udp;
 pub mod vlan;
