@@ -6,9 +6,7 @@
 use crate::discard::DropReason;
 use crate::event::DownCause;
 use crate::ids::PeerId;
-use crate::wire::isakmp::{
-    Delete, HEADER_LEN, Notify, flag, notify_type, payload_type, protocol,
-};
+use crate::wire::isakmp::{Delete, HEADER_LEN, Notify, flag, notify_type, payload_type, protocol};
 
 use super::action::Out;
 use super::keymat::phase2_iv;
@@ -156,10 +154,8 @@ impl Ike<'_> {
                 self.drop_sa(cx, sa, false, out);
             }
         }
-        let alone = self
-            .peers
-            .find(id)
-            .is_some_and(|peer| peer.sas.is_empty() && peer.children.is_none());
+        let alone =
+            self.peers.find(id).is_some_and(|peer| peer.sas.is_empty() && peer.children.is_none());
         if alone {
             self.drop_peer(cx, id, DownCause::PeerClosed, out);
         }

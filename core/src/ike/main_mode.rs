@@ -168,9 +168,7 @@ impl Ike<'_> {
             || half_open >= half_open_max
         {
             DropReason::HalfOpenQuota
-        } else if held >= self.limits.peers_per_address
-            || self.sas.len() >= self.sas.capacity()
-        {
+        } else if held >= self.limits.peers_per_address || self.sas.len() >= self.sas.capacity() {
             DropReason::PeerTableFull
         } else {
             return Ok(());
@@ -225,8 +223,7 @@ impl Ike<'_> {
         theirs: Cookie,
     ) -> Result<NegotiationKey, DropReason> {
         let (address, expires) = (negotiation.path.remote.ip(), negotiation.expires);
-        let key =
-            self.negotiations.insert(negotiation).map_err(|_| DropReason::HalfOpenQuota)?;
+        let key = self.negotiations.insert(negotiation).map_err(|_| DropReason::HalfOpenQuota)?;
         let rng = &mut *cx.rng;
         let sa = self.sas.insert_with(|slot| IkeSa {
             ours: cookie_of(slot.index, rng),
@@ -480,8 +477,8 @@ fn verify_identity(
     let AwaitId { keys, iv, publics } = waiting;
     let next_iv = open(message, negotiation.suite.cipher, &keys.cipher, iv)?;
     let body = message.get(HEADER_LEN..).unwrap_or_default();
-    let body = Body::parse(arrival.header.next_payload, body)
-        .map_err(|_| DropReason::NotDecryptable)?;
+    let body =
+        Body::parse(arrival.header.next_payload, body).map_err(|_| DropReason::NotDecryptable)?;
     let id = body.required(payload_type::ID).map_err(|_| DropReason::NotDecryptable)?;
     let hash = body.required(payload_type::HASH).map_err(|_| DropReason::NotDecryptable)?;
     let expected = phase1_hash(
@@ -509,12 +506,7 @@ pub(super) fn nonce_of(body: &[u8]) -> Result<Bytes<NONCE_MAX>, DropReason> {
 }
 
 /// The line that says why a dial failed.
-pub(super) fn failure(
-    path: Path,
-    stage: Stage,
-    cause: FailureCause,
-    offered: Offered,
-) -> Action {
+pub(super) fn failure(path: Path, stage: Stage, cause: FailureCause, offered: Offered) -> Action {
     let remote = path.remote;
     let failure = DialFailure { remote, stage, cause, user: Name::new(), offered };
     Action::Event(Event::DialFailed(failure))

@@ -241,9 +241,8 @@ impl<'a> Ike<'a> {
             self.children.find(key).is_some_and(|child| child.terms.spi_in == spi)
         };
         let hash = self.by_spi.hash(&spi);
-        let slot = self
-            .by_spi
-            .find(hash, |slot| self.children.key_at(slot).as_ref().is_some_and(has))?;
+        let slot =
+            self.by_spi.find(hash, |slot| self.children.key_at(slot).as_ref().is_some_and(has))?;
         self.children.key_at(slot)
     }
 

@@ -38,8 +38,8 @@ impl Discovery {
         let (remote, local) = (honest(path.remote), honest(path.local));
         let of_us = theirs.next();
         let we_are_behind_nat = of_us.is_some_and(|value| !local.equals(value));
-        let hide = path.remote.is_ipv4()
-            && (policy == EncapsulationPolicy::Udp || we_are_behind_nat);
+        let hide =
+            path.remote.is_ipv4() && (policy == EncapsulationPolicy::Udp || we_are_behind_nat);
         let remote = if hide { Digest::filled(remote.len(), |any| rng.fill(any)) } else { remote };
         let parroted = of_us
             .filter(|_| quirk::MICROSOFT_NAT_D.enabled && capabilities.microsoft)

@@ -51,13 +51,7 @@ impl Ike<'_> {
     }
 
     /// Ends a peer: says goodbye and forgets it.
-    pub fn close_peer(
-        &mut self,
-        cx: &mut Cx<'_>,
-        peer: PeerId,
-        cause: DownCause,
-        out: &mut Out,
-    ) {
+    pub fn close_peer(&mut self, cx: &mut Cx<'_>, peer: PeerId, cause: DownCause, out: &mut Out) {
         let Some(found) = self.peers.find(peer) else { return };
         let mut spis = Bytes::<{ SPIS_MAX * 4 }>::new();
         let mut next = found.children;
@@ -299,9 +293,8 @@ impl Ike<'_> {
     fn first_part(&self, peer: &Peer) -> Option<Instant> {
         let sas = peer.sas.iter().filter_map(|&key| self.sas.find(key)).filter_map(sa_deadline);
         let exchanges = peer.exchanges.iter().filter_map(|&key| self.exchanges.find(key));
-        let exchanges = exchanges.map(|found| {
-            found.resend.at.map_or(found.expires, |at| at.min(found.expires))
-        });
+        let exchanges = exchanges
+            .map(|found| found.resend.at.map_or(found.expires, |at| at.min(found.expires)));
         let mut first = sas.chain(exchanges).min();
         let mut next = peer.children;
         while let Some(child) = next.and_then(|key| self.children.find(key)) {
@@ -315,9 +308,7 @@ impl Ike<'_> {
 /// When something has to be done about an IKE SA.
 fn sa_deadline(sa: &IkeSa) -> Option<Instant> {
     match &sa.state {
-        SaState::Established(established) => {
-            earliest(established.soft, Some(established.hard))
-        }
+        SaState::Established(established) => earliest(established.soft, Some(established.hard)),
         SaState::Negotiating(_) => None,
     }
 }
@@ -333,17 +324,13 @@ pub(super) fn tell_on(
     let SaState::Established(established) = &sa.state else { return Err(DropReason::NoSa) };
     let message_id = cx.rng.u32() | 1;
     let iv = phase2_iv(established.suite, &established.last_block, message_id);
-    let message =
-        protection(sa, established).emit_informational(out, message_id, &iv, write)?;
+    let message = protection(sa, established).emit_informational(out, message_id, &iv, write)?;
     out.push(Action::Send { path, message });
     Ok(())
 }
 
 /// What protects messages of phase 2 of this IKE SA.
-pub(super) const fn protection<'k>(
-    sa: &IkeSa,
-    established: &'k Established,
-) -> Protection<'k> {
+pub(super) const fn protection<'k>(sa: &IkeSa, established: &'k Established) -> Protection<'k> {
     let (initiator, responder) = sa.cookies();
     let Established { suite, auth, key, .. } = established;
     Protection { initiator, responder, suite: *suite, auth, key }

@@ -30,7 +30,7 @@ use super::message::{Body, open, phase2_hash};
 use super::peer::protection;
 use super::proposal::{EspChoice, EspRules, LIFE_SECONDS, choose_esp, esp, mode, offered};
 use super::table::{
-    Answered, AnswerParts, AwaitQuickDh, Bytes, CHOSEN_LEN, Established, Exchange, ExchangeKey,
+    AnswerParts, Answered, AwaitQuickDh, Bytes, CHOSEN_LEN, Established, Exchange, ExchangeKey,
     NONCE_LEN, QM_ID_LEN, QuickStep, Resend, SaKey, SaState, Terms,
 };
 use super::vendor::{Capabilities, Natt};
@@ -334,11 +334,7 @@ impl Ike<'_> {
     }
 
     /// The parameters of the pair that the exchange `key` agreed on.
-    pub(super) fn sa_params(
-        &self,
-        key: ExchangeKey,
-        shared: &[u8],
-    ) -> Option<SaParams> {
+    pub(super) fn sa_params(&self, key: ExchangeKey, shared: &[u8]) -> Option<SaParams> {
         let Exchange { peer, sa, terms, nonces, .. } = self.exchanges.find(key)?;
         let path = self.peers.find(*peer)?.path;
         let SaState::Established(established) = &self.sas.find(*sa)?.state else { return None };
@@ -412,8 +408,8 @@ fn open_first<'m>(
     let iv = phase2_iv(suite, &established.last_block, message_id);
     let next = open(message, suite.cipher, &established.key, &iv)?;
     let body = message.get(HEADER_LEN..).unwrap_or_default();
-    let body = Body::parse(arrival.header.next_payload, body)
-        .map_err(|_| DropReason::NotDecryptable)?;
+    let body =
+        Body::parse(arrival.header.next_payload, body).map_err(|_| DropReason::NotDecryptable)?;
     let (hash, covered) = body.hash()?;
     let prefix: [&[u8]; 1] = [&message_id.to_be_bytes()];
     if !phase2_hash(suite.hash, &established.auth, &prefix, covered).equals(hash) {

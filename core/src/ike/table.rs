@@ -3,8 +3,8 @@
 use core::net::SocketAddr;
 
 use crate::addr::Path;
-use crate::crypto::prf::Digest;
 use crate::crypto::dh::Public;
+use crate::crypto::prf::Digest;
 use crate::crypto::{EspSuite, Group, IkeSuite, Secret};
 use crate::ids::PeerId;
 use crate::ipsec::{Encapsulation, Lifetime, Spi};

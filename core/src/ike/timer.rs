@@ -100,10 +100,11 @@ impl Ike<'_> {
         if let Some(exchange) = exchange {
             return self.on_exchange_due(cx, exchange, out);
         }
-        let sa = peer.sas.iter().copied().find(|&key| match self.sas.find(key).map(|sa| &sa.state) {
-            Some(SaState::Established(sa)) => due(sa.hard) || sa.soft.is_some_and(due),
-            _ => false,
-        });
+        let sa =
+            peer.sas.iter().copied().find(|&key| match self.sas.find(key).map(|sa| &sa.state) {
+                Some(SaState::Established(sa)) => due(sa.hard) || sa.soft.is_some_and(due),
+                _ => false,
+            });
         if let Some(sa) = sa {
             return self.on_sa_due(cx, id, sa, out);
         }

@@ -32,9 +32,9 @@ impl Value<'_> {
         match *self {
             Self::Basic(value) => Some(u64::from(value)),
             Self::Variable([]) => None,
-            Self::Variable(bytes) => bytes.iter().try_fold(0_u64, |number, &byte| {
-                Some(number.checked_mul(256)? | u64::from(byte))
-            }),
+            Self::Variable(bytes) => bytes
+                .iter()
+                .try_fold(0_u64, |number, &byte| Some(number.checked_mul(256)? | u64::from(byte))),
         }
     }
 }
