@@ -50,6 +50,15 @@ ipsec_up() {
   [[ $(ipsec status "$1") == *INSTALLED* ]]
 }
 
+# ipsec_up_repeating CONN SECONDS REPEATS: again where strongSwan gave up, within the seconds.
+ipsec_up_repeating() {
+  local now end left repeats=$3
+  now; end=$((now + $2 * 1000000))
+  until now; left=$(((end - now) / 1000000)); ipsec_up "$1" $((left > 0 ? left : 1)); do
+    [ $((repeats--)) -gt 0 ] && [ $left -gt 0 ] || return 1
+  done
+}
+
 xl2tpd_start() {
   xl2tpd -c /etc/xl2tpd/xl2tpd.conf -p /run/xl2tpd.pid -C /run/xl2tpd/l2tp-control -D \
     >>/run/xl2tpd.log 2>&1 &

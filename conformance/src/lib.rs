@@ -1,7 +1,12 @@
 //! Conformance: real clients in guests, source-tree rules, requirement tables.
 //!
 //! [`lab`] builds what a case needs (namespaces, guests, servers); [`clients`] holds the cases that
-//! dial with stock Linux software.
+//! dial with stock Linux software. [`tidy`], [`layers`] and [`licences`] are what the source tree
+//! itself has to keep to.
 
 pub mod clients;
 pub mod lab;
+pub mod layers;
+pub mod licences;
+pub mod source;
+pub mod tidy;

@@ -1,6 +1,7 @@
 //! What an administrator decides, as the core needs it.
 //!
-//! Borrowed: the server copies what it keeps into its own tables.
+//! Borrowed: the server copies what it keeps into its own tables. What holds a key or a hash
+//! cannot be printed.
 
 use core::net::Ipv4Addr;
 
@@ -8,7 +9,7 @@ use crate::addr::MacAddr;
 use crate::time::Duration;
 
 /// The configuration of a server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config<'a> {
     /// IKE and IPsec.
     pub ipsec: IpsecConfig<'a>,
@@ -19,7 +20,7 @@ pub struct Config<'a> {
 }
 
 /// Settings of IKE and the protocols above it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct IpsecConfig<'a> {
     /// Serve L2TP over IPsec.
     pub l2tp: bool,
@@ -64,7 +65,7 @@ pub enum EncapsulationPolicy {
 }
 
 /// A virtual hub.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HubConfig<'a> {
     /// Its name.
     pub name: &'a str,
@@ -98,7 +99,7 @@ pub struct SecureNatConfig<'a> {
 }
 
 /// A local user.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct UserConfig<'a> {
     /// Name, compared without case.
     pub name: &'a str,

@@ -124,6 +124,14 @@ reasons! {
     // Hub and host.
     /// The port is gone.
     UnknownPort = "unknown-port",
+    /// The table of ports is full.
+    PortTableFull = "port-table-full",
+    /// The table of MAC addresses is full.
+    MacTableFull = "mac-table-full",
+    /// Another host of the hub has this MAC address.
+    MacInUse = "mac-in-use",
+    /// No port of the hub leads to this destination.
+    UnknownDestination = "unknown-destination",
     /// A source address that the sender may not use.
     SpoofedSource = "spoofed-source",
     /// More broadcasts than the limit.

@@ -24,6 +24,13 @@ pub(crate) const CASES: &[Case] = &[
         weight: Weight::Heavy,
         run: esp,
     },
+    Case {
+        name: "dial-second-address",
+        shows: "dial another address of the server: it answers from the one that was asked",
+        limit: Duration::from_secs(120),
+        weight: Weight::Heavy,
+        run: second_address,
+    },
 ];
 
 /// How long a dial may take where nothing is lost.
@@ -45,6 +52,11 @@ fn esp(lab: &Lab<'_>) -> Outcome<String> {
     let (natt, esp) = site.esp_counters()?;
     expect!(natt == 0 && esp > 100, "{natt} packets to UDP 4500, {esp} of bare ESP");
     Ok(figure)
+}
+
+fn second_address(lab: &Lab<'_>) -> Outcome<String> {
+    let site = Site::second_address(lab)?;
+    dial_and_talk(lab, &site, &Settings::default())
 }
 
 fn dial_and_talk(lab: &Lab<'_>, site: &Site, settings: &Settings) -> Outcome<String> {

@@ -1,11 +1,31 @@
 //! The cases of group `clients`: stock clients dial the real server. One family per file.
 
 mod dial;
+mod ipv6;
+mod loss;
 mod nat;
+mod proposals;
+mod redial;
+mod rekey;
+mod secrets;
+mod service;
+mod start;
 
 use crate::lab::Case;
 
 /// Every case, in the order `--list` shows.
 pub fn all() -> Vec<Case> {
-    [dial::CASES, nat::CASES].concat()
+    [
+        dial::CASES,
+        ipv6::CASES,
+        nat::CASES,
+        secrets::CASES,
+        redial::CASES,
+        rekey::CASES,
+        loss::CASES,
+        proposals::CASES,
+        service::CASES,
+        start::CASES,
+    ]
+    .concat()
 }

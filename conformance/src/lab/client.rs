@@ -133,13 +133,18 @@ impl Client {
 
     /// Dials; the address must be there within `limit`.
     pub fn dial(&mut self, limit: Duration) -> Outcome<Dialled> {
+        self.dial_repeating(limit, 0)
+    }
+
+    /// Dials, repeating `ipsec up` where strongSwan itself gave up; `limit` is for all together.
+    pub fn dial_repeating(&mut self, limit: Duration, repeats: u32) -> Outcome<Dialled> {
         let seconds = limit.as_secs();
         let script = format!(
-            "now; start=$now\nipsec_up server {seconds} || exit 10\n\
-             now; secured=$now\ncall_up {seconds} || exit 11\n\
+            "now; start=$now\nipsec_up_repeating server {seconds} {repeats} || exit 10\n\
+             now; secured=$now\ncall_up $(({seconds} - (now - start) / 1000000)) || exit 11\n\
              now; echo \"dialled $(ppp_address) $start $secured $now\""
         );
-        let step = self.guest.step(&script, limit * 2 + Duration::from_secs(5))?;
+        let step = self.guest.step(&script, limit + Duration::from_secs(10))?;
         match step.status {
             0 => {}
             10 => fail!("IKE failed: {}", tail(&step.output, 6)),
@@ -155,11 +160,36 @@ impl Client {
         Ok(dialled)
     }
 
+    /// Dials with a wrong password; fails unless the server refuses it within `limit`.
+    pub fn dial_refused(&mut self, limit: Duration) -> Outcome<()> {
+        let seconds = limit.as_secs();
+        let script = format!("ipsec_up server {seconds} || exit 10\ncall_refused {seconds}");
+        self.guest.run(&script, limit * 2 + Duration::from_secs(5)).map(drop)
+    }
+
+    /// How often charon logged this.
+    pub fn charon_logged(&mut self, text: &str) -> Outcome<usize> {
+        let script = format!("grep -Fc '{text}' /run/charon.log");
+        let step = self.guest.step(&script, Duration::from_secs(10))?;
+        match step.output.trim().parse() {
+            Ok(count) => Ok(count),
+            Err(_) => fail!("charon.log: {}", step.output.trim()),
+        }
+    }
+
     /// Gives pppd another password for the next dial.
     pub fn set_password(&mut self, password: &str) -> Outcome<()> {
         password.clone_into(&mut self.profile.password);
         let script = self.profile.ppp_file();
         self.guest.run(&script, Duration::from_secs(5)).map(drop)
+    }
+
+    /// Gives strongSwan another pre-shared key for the next dial.
+    pub fn set_key(&mut self, psk: &str) -> Outcome<()> {
+        let mut script = String::new();
+        file(&mut script, "/etc/ipsec.secrets", &format!(": PSK \"{psk}\""));
+        script.push_str("ipsec down server >/dev/null; ipsec rereadsecrets");
+        self.guest.run(&script, Duration::from_secs(20)).map(drop)
     }
 
     /// Hangs up properly: CDN, StopCCN, Delete.

@@ -128,7 +128,9 @@ fn report(
         }
         Err(Failure::Failed(why)) => {
             tally.failed += 1;
-            println!("FAIL  {:<24} {why} ({seconds:.1} s)", case.name);
+            let mut lines = why.trim_end().lines();
+            println!("FAIL  {:<24} {} ({seconds:.1} s)", case.name, lines.next().unwrap_or(""));
+            lines.for_each(|line| println!("      {line}"));
             println!("      logs: {}", folder.display());
             show_tail(&folder, "server.log");
         }

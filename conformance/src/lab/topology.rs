@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::fail;
 use crate::lab::{Lab, Namespace, Outcome, Process};
 
 /// A place for a guest: a TAP device in some namespace, and the guest's addresses on it.
@@ -102,9 +103,25 @@ impl Site {
         Self::new(lab, "10.9.0.1", server, Vec::new(), vec![seat])
     }
 
+    /// The same, but the client dials another address of the server than the first.
+    pub fn second_address(lab: &Lab<'_>) -> Outcome<Self> {
+        let site = Self::direct(lab)?;
+        site.server.ip("addr add 10.9.0.77/24 dev wire")?;
+        Ok(Self { address: "10.9.0.77", ..site })
+    }
+
     /// Clients behind one router that masquerades.
     pub fn masqueraded(lab: &Lab<'_>, seats: u8) -> Outcome<Self> {
         Self::routed(lab, seats, MASQUERADE)
+    }
+
+    /// From here on the router gives every flow another port; those that stand are forgotten.
+    pub fn move_ports(&self) -> Outcome<()> {
+        let Some(router) = self.routers.first() else { fail!("no router") };
+        router.nft("flush chain ip lab out\nadd rule ip lab out oifname out masquerade random")?;
+        // Masquerading forgets its flows when the address goes.
+        router.ip("addr del 10.9.0.254/24 dev out")?;
+        router.ip("addr add 10.9.0.254/24 dev out")
     }
 
     /// Clients behind a router that loses one packet in ten on the way back to them.
@@ -128,19 +145,26 @@ impl Site {
     /// Two homes, each behind its own masquerade, whose clients have the same inner address.
     pub fn two_homes(lab: &Lab<'_>) -> Outcome<Self> {
         let server = lab.namespace("server")?;
+        let internet = lab.namespace("internet")?;
+        server.veth("wire", &internet, "south")?;
+        server.up("wire", &["10.9.0.1/24"])?;
+        server.ip("route add default via 10.9.0.254")?;
+        internet.up("south", &["10.9.0.254/24"])?;
+        internet.sysctl("net.ipv4.ip_forward=1")?;
         let (mut routers, mut seats) = (Vec::new(), Vec::new());
-        for (n, wire) in [(1, "wire"), (2, "wire2")] {
+        for n in 1..=2 {
             let home = lab.namespace(&format!("home{n}"))?;
-            server.veth(wire, &home, "out")?;
-            server.up(wire, &[&format!("10.9.{n}.1/24")])?;
-            home.up("out", &[&format!("10.9.{n}.254/24")])?;
-            home.ip(&format!("route add default via 10.9.{n}.1"))?;
+            internet.veth(&format!("home{n}"), &home, "out")?;
+            internet.up(&format!("home{n}"), &[&format!("198.51.{n}.1/24")])?;
+            home.up("out", &[&format!("198.51.{n}.2/24")])?;
+            home.ip(&format!("route add default via 198.51.{n}.1"))?;
             home.sysctl("net.ipv4.ip_forward=1")?;
             home.nft(MASQUERADE)?;
             seats.push(behind(&home, 1)?);
             routers.push(home);
         }
-        Self::new(lab, "10.9.1.1", server, routers, seats)
+        routers.push(internet);
+        Self::new(lab, "10.9.0.1", server, routers, seats)
     }
 
     /// The server behind a port forward; one client on the public wire, one behind a masquerade.

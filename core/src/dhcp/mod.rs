@@ -1,1 +1,175 @@
-//! The virtual DHCP server of a hub.
+//! The virtual DHCP servers of all hubs (RFC 2131 §4.3, RFC 2132).
+//!
+//! A server leases the addresses of its pool. A client that comes back gets the address it had,
+//! as long as the table remembers it. The table knows every lease by client and by address, and
+//! keeps the leases of a pool in four lists in the order in which they run out, so that no
+//! message costs a walk through the pool or the table.
+//!
+//! The server is *authoritative* for its pool: after it lost its table it grants again what a
+//! client claims to have, if no one else has it, and refuses what is of another subnet or
+//! another's. It keeps quiet about addresses of the subnet outside its pool: they may be another
+//! server's. Relay agents (`giaddr`) are not served. Nothing is probed before it is offered.
+
+mod lease;
+mod server;
+
+use core::net::Ipv4Addr;
+
+use crate::addr::MacAddr;
+use crate::config::{ConfigError, SecureNatConfig};
+use crate::ids::HubId;
+#[cfg(feature = "alloc")]
+use crate::limits::Limits;
+use crate::outbox::{Outbox, Span};
+use crate::store::{Backing, Bucket, Slot};
+use crate::time::{Duration, Instant};
+use crate::wire::dhcpv4::AddressList;
+use crate::wire::ipv4;
+
+pub use lease::{Lease, Pool};
+
+use lease::Leases;
+
+/// What a server wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Put this Ethernet frame on the hub, from the router's port.
+    Frame(Span),
+}
+
+/// Room for the actions of one call.
+pub type Actions = Outbox<Action, 1>;
+
+/// The DHCP servers of all hubs.
+#[derive(Debug)]
+pub struct Dhcp<'a> {
+    leases: Leases<'a>,
+}
+
+/// The memory of [`Dhcp`].
+#[derive(Debug)]
+pub struct DhcpStorage<'a> {
+    /// One place for each hub.
+    pub pools: Backing<'a, Option<Pool>>,
+    /// One place for each lease.
+    pub leases: Backing<'a, Slot<Lease>>,
+    /// Twice as many places as there are for leases.
+    pub by_client: Backing<'a, Bucket>,
+    /// Twice as many places as there are for leases.
+    pub by_address: Backing<'a, Bucket>,
+}
+
+#[cfg(feature = "alloc")]
+impl DhcpStorage<'_> {
+    /// Allocates tables of these sizes.
+    pub fn allocate(limits: &Limits) -> Self {
+        Self {
+            pools: Backing::allocate(limits.hubs),
+            leases: Backing::allocate(limits.leases),
+            by_client: Backing::allocate(limits.leases * 2),
+            by_address: Backing::allocate(limits.leases * 2),
+        }
+    }
+}
+
+/// A lease as an administrator sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseStatus {
+    /// The leased address.
+    pub address: Ipv4Addr,
+    /// The client's MAC address, if it has one.
+    pub mac: Option<MacAddr>,
+    /// When the lease ends.
+    pub expires_at: Instant,
+}
+
+impl<'a> Dhcp<'a> {
+    /// No servers. `key` keeps clients from choosing names that collide in our tables.
+    pub fn new(storage: DhcpStorage<'a>, key: [u8; 16]) -> Self {
+        Self { leases: Leases::new(storage, key) }
+    }
+
+    /// Starts the server of `hub`, or changes its settings. Leases outside a changed pool are
+    /// refused when they are renewed.
+    ///
+    /// # Errors
+    /// [`ConfigError::BadSubnet`], [`ConfigError::TooMany`].
+    pub fn configure(
+        &mut self,
+        hub: HubId,
+        config: &SecureNatConfig<'_>,
+    ) -> Result<(), ConfigError> {
+        self.leases.configure(hub, Settings::try_from(config)?)
+    }
+
+    /// Stops the server of `hub`; its leases are forgotten.
+    pub fn remove(&mut self, hub: HubId) {
+        self.leases.remove_pool(hub);
+    }
+
+    /// The leases in force on `hub`, for administration.
+    pub fn leases(&self, now: Instant, hub: HubId) -> impl Iterator<Item = LeaseStatus> {
+        self.leases.bound(now, hub)
+    }
+}
+
+/// What a server hands out.
+#[derive(Clone, Debug)]
+struct Settings {
+    mac: MacAddr,
+    address: Ipv4Addr,
+    prefix_len: u8,
+    first: u32,
+    last: u32,
+    lease: Duration,
+    dns: AddressList,
+    gateway: bool,
+}
+
+impl TryFrom<&SecureNatConfig<'_>> for Settings {
+    type Error = ConfigError;
+
+    fn try_from(config: &SecureNatConfig<'_>) -> Result<Self, ConfigError> {
+        let (first, last) = config.pool;
+        let is_inside = |address| ipv4::same_subnet(address, config.address, config.prefix_len);
+        if config.prefix_len > 32 || !is_inside(first) || !is_inside(last) || first > last {
+            return Err(ConfigError::BadSubnet);
+        }
+        let mut dns = AddressList::new();
+        dns.extend(config.dns.iter().copied().take(dns.capacity()));
+        Ok(Self {
+            mac: config.mac,
+            address: config.address,
+            prefix_len: config.prefix_len,
+            first: first.into(),
+            last: last.into(),
+            lease: config.lease.max(LEASE_MIN),
+            dns,
+            gateway: config.gateway,
+        })
+    }
+}
+
+impl Settings {
+    /// Whether a client may have `address`.
+    fn is_leasable(&self, address: Ipv4Addr) -> bool {
+        let number = u32::from(address);
+        let is_host = |address: Ipv4Addr| {
+            let network = u32::from(address) & u32::from(ipv4::mask_of(self.prefix_len));
+            let has_network_address = self.prefix_len < 31;
+            Some(address) != ipv4::subnet_broadcast(self.address, self.prefix_len)
+                && !(has_network_address && number == network)
+        };
+        (self.first..=self.last).contains(&number) && address != self.address && is_host(address)
+    }
+
+    fn is_in_subnet(&self, address: Ipv4Addr) -> bool {
+        ipv4::same_subnet(address, self.address, self.prefix_len)
+    }
+}
+
+/// The shortest lease: shorter ones would leave no time to renew.
+const LEASE_MIN: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests;

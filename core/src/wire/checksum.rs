@@ -17,7 +17,7 @@ impl Sum {
 
     /// Adds `bytes`. Every piece but the last has an even number of octets.
     #[must_use]
-    pub fn add(self, bytes: &[u8]) -> Self {
+    pub fn with(self, bytes: &[u8]) -> Self {
         let (pairs, odd) = bytes.as_chunks::<2>();
         let words = pairs.iter().map(|&pair| u64::from(u16::from_be_bytes(pair)));
         let last = odd.first().map_or(0, |&octet| u64::from(octet) << 8);
@@ -26,7 +26,7 @@ impl Sum {
 
     /// Adds one 16-bit value.
     #[must_use]
-    pub const fn add_u16(self, value: u16) -> Self {
+    pub const fn with_u16(self, value: u16) -> Self {
         Self(self.0 + value as u64)
     }
 
@@ -39,7 +39,7 @@ impl Sum {
 
 /// The sum over the pseudo header of UDP and TCP over IPv4 (RFC 768, RFC 9293 §3.1).
 pub fn pseudo_header(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, len: usize) -> Sum {
-    let sum = Sum::new().add(&source.octets()).add(&destination.octets());
+    let sum = Sum::new().with(&source.octets()).with(&destination.octets());
     Sum(sum.0 + u64::from(protocol) + len as u64)
 }
 
@@ -72,9 +72,9 @@ mod tests {
     #[test]
     fn the_example_of_rfc_1071_sums_up() {
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
-        assert_eq!(Sum::new().add(&bytes).finish(), !0xddf2);
-        assert_eq!(Sum::new().add(&bytes[..2]).add(&bytes[2..]).finish(), !0xddf2);
-        assert_eq!(Sum::new().add(&[0x12, 0x34, 0x56]).finish(), !(0x1234 + 0x5600));
+        assert_eq!(Sum::new().with(&bytes).finish(), !0xddf2);
+        assert_eq!(Sum::new().with(&bytes[..2]).with(&bytes[2..]).finish(), !0xddf2);
+        assert_eq!(Sum::new().with(&[0x12, 0x34, 0x56]).finish(), !(0x1234 + 0x5600));
     }
 
     /// The example of RFC 1624 §4, in which the older equation yields negative zero.
@@ -90,11 +90,11 @@ mod tests {
             *octet = value.wrapping_mul(89);
         }
         for offset in 0..bytes.len() - 1 {
-            let before = Sum::new().add(&bytes).finish();
+            let before = Sum::new().with(&bytes).finish();
             let old = u16::from_be_bytes([bytes[offset], bytes[offset + 1]]);
             let new = old.wrapping_mul(7).wrapping_add(offset as u16);
             bytes[offset..offset + 2].copy_from_slice(&new.to_be_bytes());
-            let after = Sum::new().add(&bytes).finish();
+            let after = Sum::new().with(&bytes).finish();
             assert_eq!(update_at(offset, before, old, new), after, "offset {offset}");
         }
     }

@@ -46,7 +46,7 @@ impl<'a> Message<'a> {
         reader.u16()?;
         let (first, second) = (reader.u16()?, reader.u16()?);
         let rest = reader.rest();
-        if Sum::new().add(bytes).finish() != 0 {
+        if Sum::new().with(bytes).finish() != 0 {
             return Err(Error::Checksum);
         }
         let echo = Echo { ident: first, sequence: second, data: rest };
@@ -75,7 +75,7 @@ impl<'a> Message<'a> {
             writer.u16(second);
             writer.put(rest);
             let message = writer.written().get(start..).unwrap_or_default();
-            let checksum = Sum::new().add(message).finish();
+            let checksum = Sum::new().with(message).finish();
             writer.set_u16(start + CHECKSUM_AT, checksum);
         });
     }

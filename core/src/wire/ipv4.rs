@@ -100,7 +100,7 @@ impl<'a> Packet<'a> {
         }
         let packet = bytes.get(..total_len).ok_or(Error::Truncated)?;
         let (head, payload) = packet.split_at_checked(header_len).ok_or(Error::Truncated)?;
-        if Sum::new().add(head).finish() != 0 {
+        if Sum::new().with(head).finish() != 0 {
             return Err(Error::Checksum);
         }
         Ok(Self { header, header_len, payload })
@@ -157,7 +157,7 @@ impl Header {
         payload(writer);
         writer.set_u16(start + TOTAL_LEN_AT, (writer.len() - start) as u16);
         let head = writer.written().get(start..end).unwrap_or_default();
-        let checksum = Sum::new().add(head).finish();
+        let checksum = Sum::new().with(head).finish();
         writer.set_u16(start + CHECKSUM_AT, checksum);
     }
 }
@@ -257,7 +257,7 @@ mod tests {
         bytes[3] = 28;
         bytes[6] = 0x20;
         bytes[10..12].fill(0);
-        let checksum = Sum::new().add(&bytes[..24]).finish();
+        let checksum = Sum::new().with(&bytes[..24]).finish();
         bytes[10..12].copy_from_slice(&checksum.to_be_bytes());
         let packet = Packet::parse(&bytes).unwrap();
         assert_eq!((packet.header_len, packet.payload.len()), (24, 4));

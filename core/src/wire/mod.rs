@@ -18,6 +18,7 @@ pub mod udp;
 pub mod vlan;
 
 mod error;
+pub mod l2tp;
 pub mod ppp;
 
 pub use error::Error;

@@ -124,7 +124,7 @@ mod tests {
         tcp.extend(options);
         tcp.resize(tcp.len().next_multiple_of(4), 0);
         tcp[12] = (tcp.len() / 4 << 4) as u8;
-        let sum = pseudo_header(SOURCE, DESTINATION, 6, tcp.len()).add(&tcp).finish();
+        let sum = pseudo_header(SOURCE, DESTINATION, 6, tcp.len()).with(&tcp).finish();
         tcp[16..18].copy_from_slice(&sum.to_be_bytes());
         tcp
     }
@@ -139,7 +139,7 @@ mod tests {
 
     fn is_valid(packet: &[u8]) -> bool {
         let tcp = Packet::parse(packet).unwrap().payload;
-        pseudo_header(SOURCE, DESTINATION, 6, tcp.len()).add(tcp).finish() == 0
+        pseudo_header(SOURCE, DESTINATION, 6, tcp.len()).with(tcp).finish() == 0
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl<'a> Datagram<'a> {
         let payload_len = len.checked_sub(HEADER_LEN).ok_or(Error::Length)?;
         let payload = reader.take(payload_len)?;
         let datagram = bytes.get(..len).ok_or(Error::Truncated)?;
-        let sum = pseudo_header(from, to, Protocol::UDP.0, len).add(datagram);
+        let sum = pseudo_header(from, to, Protocol::UDP.0, len).with(datagram);
         if checksum != 0 && sum.finish() != 0 {
             return Err(Error::Checksum);
         }
@@ -68,7 +68,7 @@ pub fn emit(
         writer.set_u16(start + LEN_AT, len as u16);
         let datagram = writer.written().get(start..).unwrap_or_default();
         let sum: Sum = pseudo_header(header.source, header.destination, Protocol::UDP.0, len);
-        let checksum = match sum.add(datagram).finish() {
+        let checksum = match sum.with(datagram).finish() {
             0 => 0xffff,
             checksum => checksum,
         };
