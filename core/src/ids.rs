@@ -47,6 +47,8 @@ ids! {
     HubId
     /// A port of a hub.
     PortId
+    /// A local user.
+    UserId
     /// A question that the outside answers.
     RequestId
 }
