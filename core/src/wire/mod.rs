@@ -17,6 +17,8 @@ pub mod tcp;
 pub mod udp;
 pub mod vlan;
 
+pub mod l2tp;
+
 mod error;
 pub mod l2tp;
 pub mod ppp;
