@@ -11,7 +11,7 @@ use crate::discard::DropReason;
 use crate::event::{DownCause, FailureCause};
 use crate::ids::TunnelId;
 use crate::time::Instant;
-use crate::wire::l2tp::{Control, ControlHeader, Message, MessageKind, ResultCode, emit_ack};
+use crate::wire::l2tp::{Control, ControlHeader, Fault, Message, MessageKind, ResultCode, emit_ack};
 
 impl Lns<'_> {
     /// Works on a control message of `len` octets.
@@ -210,7 +210,7 @@ impl Lns<'_> {
         message: &Inbound,
         out: &mut Out,
     ) -> Result<(), DropReason> {
-        let result = message.fault.map_or(ResultCode::general(3), |fault| fault.result());
+        let result = message.fault.map_or(ResultCode::general(3), Fault::result);
         let failure = Some(FailureCause::Protocol(DropReason::BadAvp));
         self.shut(now, id, DownCause::Failed, Some(result), failure, out);
         Err(DropReason::BadAvp)
@@ -220,6 +220,7 @@ impl Lns<'_> {
     pub(super) fn settle(&mut self, now: Instant, id: TunnelId, out: &mut Out) {
         while self.say_goodbye(id) {}
         let Some(tunnel) = self.tunnels.find_mut(id) else { return };
+        tunnel.note_vacancy(now);
         if tunnel.is_closing() {
             tunnel.channel.open_windows();
         }

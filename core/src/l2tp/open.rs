@@ -141,6 +141,7 @@ impl Lns<'_> {
             channel: Channel::new(message.receive_window.unwrap_or(4), 1),
             heard: now,
             proven,
+            vacant_since: None,
             had_call: false,
             setup: List::default(),
             up: List::default(),

@@ -3,7 +3,7 @@
 use super::channel::CYCLE;
 use super::control::send;
 use super::reply::Reply;
-use super::tunnel::{SILENCE_MAX, State};
+use super::tunnel::{SILENCE_MAX, State, Tunnel};
 use super::{Action, Lns, Out};
 use crate::event::{DownCause, FailureCause};
 use crate::ids::TunnelId;
@@ -27,6 +27,10 @@ impl Lns<'_> {
             }
             State::Opening { .. } => {}
             State::Open if tunnel.liveness_deadline() <= now => self.on_quiet(now, id, out),
+            State::Open if tunnel.vacant_deadline().is_some_and(|until| until <= now) => {
+                let failure = Some(FailureCause::Silence);
+                self.shut(now, id, DownCause::Expired, Some(ResultCode::CLEAR), failure, out);
+            }
             State::Open => self.expire_setups(now, id),
             State::Closing { until, cause } => {
                 if !self.drain_call(id, cause, out) && until <= now {
@@ -52,7 +56,7 @@ impl Lns<'_> {
         failure: Option<FailureCause>,
         out: &mut Out,
     ) {
-        if self.tunnels.find(id).is_none_or(|tunnel| tunnel.is_closing()) {
+        if self.tunnels.find(id).is_none_or(Tunnel::is_closing) {
             return;
         }
         self.report_failure(id, failure, out);

@@ -27,6 +27,8 @@ pub struct Tunnel {
     pub(super) heard: Instant,
     /// Whether the client has shown that our messages reach it.
     pub(super) proven: bool,
+    /// Since when it has no calls, if it has none.
+    pub(super) vacant_since: Option<Instant>,
     /// Whether a call ever came up.
     pub(super) had_call: bool,
     /// Calls that wait for ICCN, the oldest first.
@@ -110,6 +112,20 @@ impl Tunnel {
         self.heard + if self.channel.is_idle() { IDLE_MAX } else { SILENCE_MAX }
     }
 
+    /// When a tunnel without calls is closed.
+    pub(super) fn vacant_deadline(&self) -> Option<Instant> {
+        self.vacant_since.map(|since| since + VACANT_MAX)
+    }
+
+    /// Notes whether it is open and has no calls.
+    pub(super) fn note_vacancy(&mut self, now: Instant) {
+        if self.is_open() && self.call_count() == 0 {
+            self.vacant_since.get_or_insert(now);
+        } else {
+            self.vacant_since = None;
+        }
+    }
+
     /// Notes that the client has acknowledged a message; our StopCCN is the last one.
     pub(super) fn on_acked(&mut self, now: Instant) {
         if let State::Closing { until, cause } = &mut self.state
@@ -126,7 +142,10 @@ impl Tunnel {
         let channel = earliest(resend, self.channel.ack_at());
         let state = match self.state {
             State::Opening { until, .. } => until,
-            State::Open => self.liveness_deadline(),
+            State::Open => {
+                let quiet = self.liveness_deadline();
+                self.vacant_deadline().map_or(quiet, |vacant| vacant.min(quiet))
+            }
             State::Closing { .. } if self.call_count() > 0 => Instant::ZERO,
             State::Closing { until, .. } => until,
         };
@@ -239,5 +258,7 @@ impl Lns<'_> {
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(60);
 /// Silence after which an open tunnel is given up.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// How long an open tunnel may have no calls.
+const VACANT_MAX: Duration = Duration::from_secs(120);
 /// How often a random id is drawn until a free one is found.
 pub(super) const ID_ATTEMPTS: usize = 16;
