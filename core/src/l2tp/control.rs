@@ -131,7 +131,7 @@ impl Lns<'_> {
             MessageKind::Scccn | MessageKind::Hello if message.fault.is_some() => {
                 return self.on_tunnel_fault(now, id, message, out);
             }
-            MessageKind::Scccn => self.on_scccn(now, id, replaces, out),
+            MessageKind::Scccn => self.on_scccn(id, replaces, out),
             MessageKind::Hello | MessageKind::Unknown { mandatory: false } => {}
             MessageKind::Unknown { mandatory: true } => {
                 return self.on_tunnel_fault(now, id, message, out);
@@ -181,7 +181,7 @@ impl Lns<'_> {
     }
 
     /// SCCCN: the control connection stands.
-    fn on_scccn(&mut self, now: Instant, id: TunnelId, replaces: Option<TunnelId>, out: &mut Out) {
+    fn on_scccn(&mut self, id: TunnelId, replaces: Option<TunnelId>, out: &mut Out) {
         let Some(tunnel) = self.tunnels.find_mut(id) else { return };
         tunnel.state = State::Open;
         let (carrier, host_name) = (tunnel.carrier, tunnel.host_name.clone());
@@ -189,7 +189,7 @@ impl Lns<'_> {
         if let Some(old) = replaces {
             // Without a word: the client would take StopCCN, which names its id, for the new
             // one's.
-            self.kill(now, old, DownCause::Replaced, out);
+            self.kill(old, DownCause::Replaced, out);
         }
     }
 

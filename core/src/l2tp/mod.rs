@@ -248,9 +248,9 @@ impl<'a> Lns<'a> {
     /// Drops one tunnel of `peer`, which is gone, without a word to it.
     ///
     /// Returns whether there was one: repeat until there is none.
-    pub fn close_carrier(&mut self, now: Instant, peer: PeerId, out: &mut Out) -> bool {
+    pub fn close_carrier(&mut self, peer: PeerId, out: &mut Out) -> bool {
         let Some(tunnel) = self.tunnel_of_peer(peer) else { return false };
-        self.kill(now, tunnel, DownCause::CarrierDown, out);
+        self.kill(tunnel, DownCause::CarrierDown, out);
         true
     }
 

@@ -68,9 +68,9 @@ impl Lns<'_> {
     }
 
     /// Ends a tunnel without a word: nothing finds it any more.
-    pub(super) fn kill(&mut self, now: Instant, id: TunnelId, cause: DownCause, out: &mut Out) {
+    pub(super) fn kill(&mut self, id: TunnelId, cause: DownCause, out: &mut Out) {
         self.forget_tunnel(id);
-        self.start_closing(id, now, cause, out);
+        self.start_closing(id, Instant::ZERO, cause, out);
         match self.tunnels.find(id) {
             Some(tunnel) if tunnel.call_count() == 0 => self.free_tunnel(id),
             _ => self.wheel.set(id.index(), Some(Instant::ZERO)),

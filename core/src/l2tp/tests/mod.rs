@@ -1,4 +1,6 @@
 mod dial;
+mod life;
+mod repeat;
 mod lac;
 
 use core::net::SocketAddr;
