@@ -11,7 +11,9 @@ use crate::discard::DropReason;
 use crate::event::{DownCause, FailureCause};
 use crate::ids::TunnelId;
 use crate::time::Instant;
-use crate::wire::l2tp::{Control, ControlHeader, Fault, Message, MessageKind, ResultCode, emit_ack};
+use crate::wire::l2tp::{
+    Control, ControlHeader, Fault, Message, MessageKind, ResultCode, emit_ack,
+};
 
 impl Lns<'_> {
     /// Works on a control message of `len` octets.

@@ -149,7 +149,8 @@ fn a_peer_that_is_gone_takes_its_tunnels_along_without_a_word() {
     bench.run_timers();
     assert!(bench.take_sent().is_empty());
     let downs = |wanted: fn(&Action) -> bool| bench.actions.iter().filter(|it| wanted(it)).count();
-    let cause = |it: &Action| matches!(it, Action::TunnelDown { cause: DownCause::CarrierDown, .. });
+    let cause =
+        |it: &Action| matches!(it, Action::TunnelDown { cause: DownCause::CarrierDown, .. });
     assert_eq!(downs(cause), 2);
     let cause = |it: &Action| matches!(it, Action::CallDown { cause: DownCause::CarrierDown, .. });
     assert_eq!(downs(cause), 4);
@@ -184,12 +185,8 @@ fn numbers_wrap_after_65535_in_both_directions() {
         bench.hear(esp(1), &bytes).unwrap();
         assert_eq!(bench.hear(esp(1), &bytes), Err(DropReason::Duplicate));
         bench.take_sent();
-        let hang_up = control(
-            (lac.peer_tunnel, 0),
-            lac.ns,
-            lac.nr.wrapping_add(1),
-            &lac::cdn(500 + session),
-        );
+        let hang_up =
+            control((lac.peer_tunnel, 0), lac.ns, lac.nr.wrapping_add(1), &lac::cdn(500 + session));
         lac.nr = lac.nr.wrapping_add(1);
         lac.ns = lac.ns.wrapping_add(1);
         bench.hear(esp(1), &hang_up).unwrap();

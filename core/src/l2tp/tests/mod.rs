@@ -1,7 +1,11 @@
 mod dial;
-mod life;
-mod repeat;
+mod hostile;
 mod lac;
+mod life;
+mod limits;
+mod line;
+mod refuse;
+mod repeat;
 
 use core::net::SocketAddr;
 use std::vec::Vec;
