@@ -29,7 +29,7 @@ cases() {
 lint_clippy() {
   cd "$1" || return 1
   shift
-  cargo clippy --locked --quiet "$@" -- -D warnings
+  cargo clippy --locked --quiet --no-deps "$@" -- -D warnings
 }
 
 # The documentation is for those who work on this, so it holds private items and links to them.
