@@ -20,7 +20,6 @@ pub mod vlan;
 pub mod l2tp;
 
 mod error;
-pub mod l2tp;
 pub mod ppp;
 
 pub use error::Error;
