@@ -97,14 +97,7 @@ impl DhcpClient {
         self.discover(now, rng, who, search, out);
     }
 
-    /// Whether `message` answers what we sent.
-    pub(super) fn expects(&self, who: &Identity, message: &Message<'_>) -> bool {
-        let waits = !matches!(self.state, State::Idle | State::Bound(_));
-        let is_reply = message.op == Op::Reply && message.xid == self.xid;
-        waits && is_reply && message.hardware.mac() == Some(who.mac)
-    }
-
-    /// Takes a message that it expects, which came from `from`.
+    /// Takes a message to our hardware address, which came from `from`.
     pub(super) fn handle_message(
         &mut self,
         now: Instant,
@@ -115,6 +108,9 @@ impl DhcpClient {
         out: &mut Actions,
     ) -> Result<Outcome, DropReason> {
         let kind = message.options.kind.ok_or(DropReason::BadDhcp)?;
+        if message.op != Op::Reply || message.xid != self.xid {
+            return Err(DropReason::BadDhcp);
+        }
         match (self.state, kind) {
             (State::Selecting(search), MessageType::Offer) => {
                 let server = message.options.server.ok_or(DropReason::BadDhcp)?;

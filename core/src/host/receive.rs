@@ -98,8 +98,9 @@ impl Host {
         out: &mut Actions,
     ) -> Result<Delivery, DropReason> {
         let packet = Packet::parse(payload)?;
+        // What answers an INFORM of the client names the client's hardware, not ours.
         if let Some(message) = dhcp_reply(&packet)?
-            && self.dhcp.expects(&self.identity, &message)
+            && message.hardware.mac() == Some(self.mac())
         {
             let (dhcp, who) = (&mut self.dhcp, &self.identity);
             let outcome = dhcp.handle_message(now, rng, who, header.source, &message, out)?;
