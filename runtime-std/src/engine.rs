@@ -166,6 +166,9 @@ where
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 /// Outputs that are sent together.
 const OUTGOING: usize = 128;
 /// Time for peers to acknowledge a goodbye, well within the three seconds of the contract.

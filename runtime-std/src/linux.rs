@@ -70,7 +70,10 @@ pub struct LinuxIo {
     waker_entry: Option<Entry>,
     /// Where the next round begins, so that a busy source does not starve the others.
     first: usize,
+    /// Whether there was no buffer for what has arrived.
+    starved: bool,
     unsent: u64,
+    received: u64,
 }
 
 struct Source<T> {
@@ -92,7 +95,9 @@ impl LinuxIo {
             set: PollSet::default(),
             waker_entry: None,
             first: 0,
+            starved: false,
             unsent: 0,
+            received: 0,
         };
         io.adopt(change);
         io
@@ -132,8 +137,8 @@ impl LinuxIo {
                 Ok(count) => room -= count.min(room),
                 Err(error) => {
                     // With no buffer left the datagrams wait in the socket.
-                    source.ready =
-                        matches!(error.kind(), ErrorKind::OutOfMemory | ErrorKind::Interrupted);
+                    self.starved |= error.kind() == ErrorKind::OutOfMemory;
+                    source.ready = error.kind() == ErrorKind::Interrupted;
                     return;
                 }
             }
@@ -149,7 +154,11 @@ impl LinuxIo {
     ) {
         let Some(source) = self.taps.get_mut(index) else { return };
         for _ in 0..most {
-            let Some(mut buffer) = pool.take() else { return };
+            let Some(mut buffer) = pool.take() else {
+                self.starved = true;
+                source.ready = false;
+                return;
+            };
             let octets = &mut buffer.as_mut()[HEADROOM..BUFFER_LEN - TAILROOM];
             match source.it.file.read(octets) {
                 Ok(len) => {
@@ -224,6 +233,9 @@ impl Io for LinuxIo {
             }
         }
         self.first = self.first.wrapping_add(1) % sources.max(1);
+        self.received += inputs.len() as u64;
+        #[cfg(feature = "count-allocations")]
+        crate::sys::allocations::publish(self.received);
     }
 
     fn send_batch(&mut self, outgoing: &mut Vec<Outgoing<Buffer>>) {
@@ -241,6 +253,11 @@ impl Io for LinuxIo {
     }
 
     fn wait(&mut self, deadline: Option<Instant>) {
+        if std::mem::take(&mut self.starved) {
+            // Buffers come back as the core sends or gives up what it holds; until then there
+            // is nothing to read, and the sockets must not end the wait.
+            std::thread::sleep(STARVED);
+        }
         let busy = self.sockets.iter().any(|source| source.ready)
             || self.taps.iter().any(|source| source.ready);
         let timeout = if busy {
@@ -303,3 +320,8 @@ fn strip_ipv4(packet: &mut Frame<Buffer>) -> bool {
     let header_len = packet.bytes().first().map_or(0, |first| usize::from(first & 0x0f) * 4);
     header_len >= 20 && packet.strip(header_len).is_ok()
 }
+
+const STARVED: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,9 @@ mod schema;
 mod settings;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -163,14 +166,14 @@ fn default_hub(section: Section<'_>, hubs: &[HubSettings], ipsec: &mut IpsecSett
     }
     let wanted = &ipsec.default_hub;
     let found = hubs.iter().find(|hub| settings::same_name(&hub.name, wanted));
-    match (found, hubs.first()) {
+    match (found, hubs.iter().find(|hub| !hub.name.is_empty())) {
         (Some(hub), _) => hub.name.clone_into(&mut ipsec.default_hub),
         (None, Some(hub)) => {
             let what = format!("there is no hub {}", reader::quoted(wanted));
             let remedy = format!("write default-hub = {}", reader::quoted(&hub.name));
             section.wrong("default-hub", what, remedy);
         }
-        // That there is no hub at all is another problem, noted already.
+        // That no hub has a name is another problem, noted already.
         (None, None) => {}
     }
 }

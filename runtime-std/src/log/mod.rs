@@ -11,6 +11,9 @@ mod line;
 mod names;
 mod offered;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

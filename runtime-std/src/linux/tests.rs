@@ -1,0 +1,192 @@
+//! Real sockets on the loopback interface.
+
+use std::net::UdpSocket;
+
+use super::*;
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// A socket of ours on a port that the system chose.
+fn ours(ip: &str) -> (Socket, u16) {
+    let wanted = SocketAddr::new(ip.parse().unwrap(), 0);
+    let fd = crate::sys::socket::open(Outer::Udp, wanted).unwrap();
+    let port = crate::sys::socket::local_address(fd.as_fd()).unwrap().port();
+    let service = Service { outer: Outer::Udp, address: SocketAddr::new(wanted.ip(), port) };
+    (Socket { service, fd }, port)
+}
+
+fn io(sockets: Vec<Socket>) -> LinuxIo {
+    let services = sockets.iter().map(|socket| socket.service).collect();
+    let change = Change { opened: sockets, services, ..Change::default() };
+    LinuxIo::new(change, Arc::new(Waker::new().unwrap()))
+}
+
+/// Waits for `count` datagrams.
+fn receive(io: &mut LinuxIo, pool: &mut BufferPool, count: usize) -> Vec<(Path, Frame<Buffer>)> {
+    let mut inputs = Vec::new();
+    let end = std::time::Instant::now() + Duration::from_secs(5);
+    while inputs.len() < count {
+        assert!(std::time::Instant::now() < end, "{} of {count} came", inputs.len());
+        let soon = io.now() + kumihimo_core::time::Duration::from_millis(50);
+        io.wait(Some(soon));
+        io.recv_batch(pool, 64, &mut inputs);
+    }
+    let datagrams = inputs.into_iter().map(|input| match input {
+        Input::Datagram { path, payload } => (path, payload),
+        other => panic!("{other:?}"),
+    });
+    datagrams.collect()
+}
+
+#[test]
+fn an_answer_leaves_from_the_address_that_was_asked() {
+    for (listen, asked) in [("0.0.0.0", "127.0.0.2"), ("127.0.0.2", "127.0.0.2"), ("::", "::1")] {
+        let (socket, port) = ours(listen);
+        let mut io = io(vec![socket]);
+        let mut pool = BufferPool::new(64);
+        let asked = SocketAddr::new(asked.parse().unwrap(), port);
+        let client = UdpSocket::bind(SocketAddr::new(asked.ip(), 0)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        client.send_to(b"question", asked).unwrap();
+        let (path, payload) = receive(&mut io, &mut pool, 1).remove(0);
+        assert_eq!((path.local, path.remote), (asked, client.local_addr().unwrap()));
+        assert_eq!(payload.bytes(), b"question");
+        assert_eq!(payload.headroom(), HEADROOM);
+        io.send_batch(&mut vec![Outgoing::Datagram { path, payload }]);
+        let mut answer = [0; 16];
+        let (len, from) = client.recv_from(&mut answer).unwrap();
+        assert_eq!((&answer[..len], from), (&b"question"[..], asked));
+        assert_eq!(io.unsent, 0);
+    }
+}
+
+#[test]
+fn the_source_is_chosen_even_where_the_route_would_choose_another() {
+    let (socket, port) = ours("0.0.0.0");
+    let mut io = io(vec![socket]);
+    let mut pool = BufferPool::new(8);
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let local = SocketAddr::new(address("127.0.0.3:0").ip(), port);
+    let path = Path { local, remote: client.local_addr().unwrap(), outer: Outer::Udp };
+    let payload = Frame::copy_of(&mut pool, b"x").unwrap();
+    io.send_batch(&mut vec![Outgoing::Datagram { path, payload }]);
+    assert_eq!(client.recv_from(&mut [0; 8]).unwrap().1, local);
+}
+
+#[test]
+fn batches_keep_their_order_and_give_every_buffer_back() {
+    let (one, one_port) = ours("127.0.0.1");
+    let (two, two_port) = ours("127.0.0.2");
+    let mut io = io(vec![one, two]);
+    let mut pool = BufferPool::new(200);
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let targets = [address("127.0.0.1:0"), address("127.0.0.2:0")];
+    for number in 0..100_u8 {
+        let ip = targets[usize::from(number % 2)].ip();
+        let port = if number % 2 == 0 { one_port } else { two_port };
+        client.send_to(&[number], SocketAddr::new(ip, port)).unwrap();
+    }
+    let received = receive(&mut io, &mut pool, 100);
+    for parity in 0..2 {
+        let numbers = received.iter().map(|(_, payload)| payload.bytes()[0]);
+        let numbers: Vec<_> = numbers.filter(|number| number % 2 == parity).collect();
+        assert_eq!(numbers, (0..50).map(|n| n * 2 + parity).collect::<Vec<_>>());
+    }
+    let mut outgoing: Vec<_> = received
+        .into_iter()
+        .map(|(path, payload)| Outgoing::Datagram { path, payload })
+        .collect();
+    let order: Vec<u8> = outgoing
+        .iter()
+        .map(|outgoing| match outgoing {
+            Outgoing::Datagram { payload, .. } => payload.bytes()[0],
+            Outgoing::Frame { .. } => unreachable!(),
+        })
+        .collect();
+    io.send_batch(&mut outgoing);
+    let mut echo = [0; 4];
+    for number in order {
+        assert_eq!(client.recv_from(&mut echo).unwrap().0, 1);
+        assert_eq!(echo[0], number);
+    }
+    drop(outgoing);
+    drop(io);
+    assert_eq!(pool.free(), pool.total());
+}
+
+#[test]
+fn a_datagram_that_fits_no_buffer_is_discarded_whole() {
+    let (socket, port) = ours("127.0.0.1");
+    let mut io = io(vec![socket]);
+    let mut pool = BufferPool::new(8);
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let longest = BUFFER_LEN - HEADROOM - TAILROOM;
+    for len in [longest + 1, 9_000, longest, 0] {
+        client.send_to(&vec![7; len], ("127.0.0.1", port)).unwrap();
+    }
+    let received = receive(&mut io, &mut pool, 2);
+    let lengths: Vec<_> = received.iter().map(|(_, payload)| payload.len()).collect();
+    assert_eq!(lengths, [longest, 0]);
+}
+
+#[test]
+fn without_a_buffer_datagrams_wait_in_their_socket() {
+    let (socket, port) = ours("127.0.0.1");
+    let mut io = io(vec![socket]);
+    let mut pool = BufferPool::new(2);
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for number in 0..3_u8 {
+        client.send_to(&[number], ("127.0.0.1", port)).unwrap();
+    }
+    let held = receive(&mut io, &mut pool, 2);
+    let mut inputs = Vec::new();
+    for _ in 0..3 {
+        let now = io.now();
+        io.wait(Some(now));
+        io.recv_batch(&mut pool, 64, &mut inputs);
+        assert!(inputs.is_empty());
+    }
+    drop(held);
+    assert_eq!(receive(&mut io, &mut pool, 1)[0].1.bytes(), [2]);
+}
+
+#[test]
+fn a_new_configuration_closes_what_it_does_not_name() {
+    let (kept, kept_port) = ours("127.0.0.1");
+    let (closed, closed_port) = ours("127.0.0.1");
+    let (services, closed_fd) = (vec![kept.service], closed.service);
+    let mut io = io(vec![kept, closed]);
+    assert!(!crate::holder::held(closed_fd.outer, closed_fd.address).is_empty());
+    io.adopt(Change { services, ..Change::default() });
+    assert!(UdpSocket::bind(("127.0.0.1", closed_port)).is_ok());
+    assert!(UdpSocket::bind(("127.0.0.1", kept_port)).is_err());
+}
+
+#[test]
+fn a_wait_ends_at_its_deadline_and_on_mail() {
+    let mut io = io(Vec::new());
+    let at = io.now() + kumihimo_core::time::Duration::from_millis(20);
+    io.wait(Some(at));
+    assert!(io.now() >= at);
+    io.waker.wake();
+    io.wait(None);
+}
+
+#[test]
+fn the_ipv4_header_of_a_raw_packet_is_removed_with_its_options() {
+    let mut pool = BufferPool::new(1);
+    for (first, header_len, expected) in [(0x45, 20, true), (0x46, 24, true), (0x44, 20, false)] {
+        let mut packet = vec![first];
+        packet.resize(header_len, 0);
+        packet.extend(b"esp");
+        let mut frame = Frame::copy_of(&mut pool, &packet).unwrap();
+        assert_eq!(strip_ipv4(&mut frame), expected);
+        assert!(!expected || frame.bytes() == b"esp");
+    }
+    let mut short = Frame::copy_of(&mut pool, &[0x45; 10]).unwrap();
+    assert!(!strip_ipv4(&mut short));
+}
