@@ -150,7 +150,8 @@ fn what_is_not_built_is_refused() {
         message("auth = \"password\"", "auth = \"radius\""),
         "k.toml:33: hub.user.auth: \"radius\" is not supported yet; write \"password\""
     );
-    let sections = "[admin]\npassword = \"x\"\n[[link]]\nname = \"hq\"\n[[ipsec.group]]\nid = \"a\"\n";
+    let sections =
+        "[admin]\npassword = \"x\"\n[[link]]\nname = \"hq\"\n[[ipsec.group]]\nid = \"a\"\n";
     let found = messages(&format!("{GOOD}{sections}"));
     assert_eq!(
         found,
@@ -294,7 +295,8 @@ fn all_problems_are_found_in_the_order_of_lines() {
 
 #[test]
 fn hubs_may_be_written_inline() {
-    let text = "ipsec = { psk = \"abc\" }\nhub = [{ name = \"DEFAULT\", user = [{ nam = \"x\" }] }]\n";
+    let text =
+        "ipsec = { psk = \"abc\" }\nhub = [{ name = \"DEFAULT\", user = [{ nam = \"x\" }] }]\n";
     assert!(messages(text)[0].starts_with("k.toml:2: hub.user.nam: unknown key"));
 }
 

@@ -247,7 +247,8 @@ fn outputs_leave_in_their_order_and_no_queue_grows() {
         });
     }
     engine.turn();
-    let sent: Vec<_> = steps.borrow().iter().filter(|s| matches!(s, Step::Sent(_))).cloned().collect();
+    let sent: Vec<_> =
+        steps.borrow().iter().filter(|s| matches!(s, Step::Sent(_))).cloned().collect();
     assert_eq!(sent, [Step::Sent(128), Step::Sent(128), Step::Sent(44)]);
     assert_eq!(engine.outgoing.capacity(), capacity);
     assert_eq!(engine.pool.free(), engine.pool.total());

@@ -96,10 +96,8 @@ fn batches_keep_their_order_and_give_every_buffer_back() {
         let numbers: Vec<_> = numbers.filter(|number| number % 2 == parity).collect();
         assert_eq!(numbers, (0..50).map(|n| n * 2 + parity).collect::<Vec<_>>());
     }
-    let mut outgoing: Vec<_> = received
-        .into_iter()
-        .map(|(path, payload)| Outgoing::Datagram { path, payload })
-        .collect();
+    let mut outgoing: Vec<_> =
+        received.into_iter().map(|(path, payload)| Outgoing::Datagram { path, payload }).collect();
     let order: Vec<u8> = outgoing
         .iter()
         .map(|outgoing| match outgoing {

@@ -157,8 +157,7 @@ fn json_has_a_field_for_each_part() {
 fn what_goes_well_has_its_line_too() {
     let remote = "[2001:db8::7]:4500".parse().unwrap();
     let key = Key { index: 1, generation: 1 };
-    let suite =
-        IkeSuite { cipher: Cipher::Aes256, hash: Hash::Sha1, group: Group::Modp2048 };
+    let suite = IkeSuite { cipher: Cipher::Aes256, hash: Hash::Sha1, group: Group::Modp2048 };
     let line = |event| event::line(&event, Policy::Compat).text;
     assert_eq!(
         line(Event::PeerUp { peer: key.into(), remote, suite }),
@@ -219,10 +218,7 @@ fn drops_are_listed_once_for_each_change() {
     drops.count(DropReason::UnknownSpi);
     writer.entry(Entry::Drops(SystemTime::UNIX_EPOCH, drops.clone()));
     writer.entry(Entry::Drops(SystemTime::UNIX_EPOCH, drops.clone()));
-    assert_eq!(
-        written(writer),
-        "1970-01-01T00:00:00.000Z DEBUG dropped so far: unknown-spi 2\n"
-    );
+    assert_eq!(written(writer), "1970-01-01T00:00:00.000Z DEBUG dropped so far: unknown-spi 2\n");
 }
 
 #[test]
