@@ -43,6 +43,12 @@ impl<'a> Index<'a> {
         self.len == 0
     }
 
+    /// Removes every entry.
+    pub fn clear(&mut self) {
+        self.buckets.fill(Bucket::default());
+        self.len = 0;
+    }
+
     /// The hash of something whose `Hash` feeds it.
     pub fn hash(&self, value: &impl core::hash::Hash) -> u32 {
         let mut hasher = SipHasher13::new_with_key(&self.key);

@@ -13,13 +13,12 @@ pub mod icmpv4;
 pub mod ipv4;
 pub mod ipv6;
 pub mod isakmp;
+pub mod l2tp;
+pub mod ppp;
 pub mod tcp;
 pub mod udp;
 pub mod vlan;
 
-pub mod l2tp;
-
 mod error;
-pub mod ppp;
 
 pub use error::Error;
