@@ -1,6 +1,6 @@
 //! CBC over whole messages, with a key that is used once and forgotten.
 //!
-//! For IKE messages (RFC 2409 §B), which are few. ESP keeps expanded keys: `transform`.
+//! For IKE messages (RFC 2409 §B), which are few. ESP keeps expanded keys: [`super::transform`].
 
 use aes::{Aes128Dec, Aes128Enc, Aes192Dec, Aes192Enc, Aes256Dec, Aes256Enc};
 use cbc::cipher::array::{Array, ArraySize};

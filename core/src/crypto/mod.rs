@@ -13,6 +13,7 @@ mod secret;
 mod suite;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod transform;
 
 pub use rng::Rng;
 pub use secret::Secret;
