@@ -26,9 +26,9 @@ mod tunnel;
 
 use core::ops::Range;
 
-use call::{Call, CallKey};
+use call::CallKey;
 use list::List;
-use tunnel::{Tunnel, TunnelKey};
+use tunnel::TunnelKey;
 
 use crate::addr::Carrier;
 use crate::config::NAME_LEN;
@@ -43,6 +43,8 @@ use crate::time::Instant;
 use crate::wire::l2tp::{Data, Packet};
 
 pub use crate::wire::l2tp::{DataHeader, ResultCode};
+pub use call::Call;
+pub use tunnel::Tunnel;
 
 /// What the LNS wants done.
 #[derive(Clone, Debug)]

@@ -179,6 +179,12 @@ fn no_table_at_all_refuses_everything() {
 }
 
 #[test]
+fn a_session_costs_little_memory() {
+    let (tunnel, call) = (size_of::<Slot<Tunnel>>(), size_of::<Slot<Call>>());
+    assert!(tunnel <= 768 && call <= 128, "{tunnel} octets for a tunnel, {call} for a call");
+}
+
+#[test]
 fn a_board_lends_the_memory() {
     let mut tunnels: [Slot<Tunnel>; 2] = Default::default();
     let mut calls: [Slot<Call>; 2] = Default::default();
