@@ -84,7 +84,6 @@ impl Ike<'_> {
             auth: keys.auth,
             key: keys.cipher,
             last_block,
-            life,
             soft: Some(soft_of(cx, life)),
             hard: cx.now + life,
             negotiation: Some(key),
@@ -136,8 +135,13 @@ impl Ike<'_> {
 
     /// Gives the IKE SA `sa_key` to `peer` as its newest one.
     fn adopt(&mut self, cx: &mut Cx<'_>, peer_id: PeerId, sa_key: SaKey, out: &mut Out) {
+        let suite = match self.sas.find(sa_key).map(|sa| &sa.state) {
+            Some(SaState::Established(established)) => Some(established.suite),
+            _ => None,
+        };
         let Some(peer) = self.peers.find_mut(peer_id) else { return };
         peer.last_heard = cx.now;
+        peer.suite = suite.unwrap_or(peer.suite);
         let oldest = if peer.sas.is_full() { Some(peer.sas.remove(0)) } else { None };
         let _ = peer.sas.push(sa_key);
         let older = peer.sas.len().saturating_sub(1);
@@ -225,6 +229,8 @@ impl Ike<'_> {
             identity,
             capabilities: negotiation.capabilities,
             we_are_behind_nat: negotiation.we_are_behind_nat,
+            suite: negotiation.suite,
+            renewal: None,
             sas: heapless::Vec::new(),
             exchanges: heapless::Vec::new(),
             children: None,

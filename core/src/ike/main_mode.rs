@@ -13,6 +13,7 @@
 //! what does not verify is counted and leaves no trace.
 
 use crate::addr::Path;
+use crate::buf::Writer;
 use crate::crypto::dh::{DhJob, DhResult};
 use crate::discard::DropReason;
 use crate::event::{DialFailure, Event, FailureCause, Name, Offered, Stage};
@@ -118,6 +119,11 @@ impl Ike<'_> {
             (Step::AwaitKe, false) => self.on_key_exchange(cx, key, arrival, message, out),
             (Step::AwaitId(_), true) => self.on_identity(cx, key, arrival, message, out),
             (Step::AwaitDh(_), false) => Err(DropReason::Busy),
+            (Step::AwaitSa, false) => self.on_accepted(cx, key, arrival, message, out),
+            (Step::AwaitTheirKe(_), false) => {
+                self.on_their_key_exchange(key, arrival, message, out)
+            }
+            (Step::AwaitTheirId(_), true) => self.on_their_identity(cx, key, arrival, message, out),
             _ => Err(DropReason::UnexpectedExchange),
         }
     }
@@ -133,6 +139,11 @@ impl Ike<'_> {
         let negotiation = self.negotiations.find_mut(key).ok_or(DropReason::StaleAnswer)?;
         match core::mem::replace(&mut negotiation.step, Step::AwaitKe) {
             Step::AwaitDh(waiting) => self.answer_key_exchange(cx, key, waiting, result, out),
+            Step::AwaitPublic { private } => match result {
+                DhResult::Done { public, .. } => self.send_public(cx, key, private, public, out),
+                DhResult::BadPublic => Err(DropReason::BadKeyExchange),
+            },
+            Step::AwaitShared(waiting) => self.send_identity(cx, key, waiting, result, out),
             step => {
                 negotiation.step = step;
                 Err(DropReason::StaleAnswer)
@@ -192,7 +203,7 @@ impl Ike<'_> {
         let Arrival { path, header, .. } = *arrival;
         let life = self.settings.ike_lifetime;
         let negotiation = Negotiation {
-            sa: SaKey(NOWHERE),
+            sa: NOWHERE,
             path,
             first_path: path,
             began: cx.now,
@@ -385,10 +396,7 @@ impl Ike<'_> {
         let step = core::mem::replace(&mut negotiation.step, Step::Done);
         let Step::AwaitId(waiting) = step else { return Err(DropReason::UnexpectedExchange) };
         let AwaitId { keys, publics, .. } = waiting;
-        let mut id = [0; ID_LEN];
-        let mut writer = crate::buf::Writer::new(&mut id);
-        Id::emit_address(arrival.path.local.ip().to_canonical(), 0, 0, &mut writer);
-        let id = writer.written();
+        let id = local_id(&arrival.path);
         let (initiator, responder) = (arrival.header.initiator, arrival.header.responder);
         let hash = phase1_hash(
             negotiation.suite.hash,
@@ -396,12 +404,12 @@ impl Ike<'_> {
             (&publics.1, responder),
             (&publics.0, initiator),
             &negotiation.offer,
-            id,
+            &id,
         );
         let header = Header { flags: flag::ENCRYPTED, ..arrival.header };
         let cipher = (negotiation.suite.cipher, &keys.cipher, &next_iv);
         let (span, last_block) = emit_encrypted(out, &header, cipher, |chain| {
-            chain.copy(payload_type::ID, id);
+            chain.copy(payload_type::ID, &id);
             chain.copy(payload_type::HASH, hash.expose());
         })?;
         negotiation.answered.keep(arrival.request, out.bytes(span));
@@ -499,6 +507,14 @@ fn verify_identity(
     Ok((identity, next_iv, contact))
 }
 
+/// The body of the identification payload that names us: the address that was asked.
+pub(super) fn local_id(path: &Path) -> Bytes<ID_LEN> {
+    let mut room = [0; ID_LEN];
+    let mut writer = Writer::new(&mut room);
+    Id::emit_address(path.local.ip().to_canonical(), 0, 0, &mut writer);
+    Bytes::from_slice(writer.written()).unwrap_or_default()
+}
+
 /// A nonce of a legal length.
 pub(super) fn nonce_of(body: &[u8]) -> Result<Bytes<NONCE_MAX>, DropReason> {
     let nonce = Bytes::from_slice(body).ok().filter(|nonce| nonce.len() >= NONCE_MIN);
@@ -522,4 +538,4 @@ const HALF_OPEN_MIN: usize = 4;
 /// Octets of an identification payload with an IPv6 address.
 const ID_LEN: usize = 20;
 /// Stands for a key until the value has one.
-const NOWHERE: crate::store::Key = crate::store::Key { index: u32::MAX, generation: 0 };
+pub(super) const NOWHERE: SaKey = SaKey(crate::store::Key { index: u32::MAX, generation: 0 });

@@ -27,6 +27,8 @@ mod proposal;
 mod quick_mode;
 pub mod quirk;
 mod quota;
+mod rekey;
+mod renewal;
 mod settings;
 mod storage;
 mod table;

@@ -137,7 +137,6 @@ impl Ike<'_> {
             next: peer.children,
             terms,
             active: false,
-            born: cx.now,
             soft: None,
             hard: cx.now + UNPROVEN_TIME,
         };
@@ -268,7 +267,7 @@ impl Ike<'_> {
     /// Forgets a quick mode; gives its SPI back if no SA was made of it.
     pub(super) fn forget_exchange(&mut self, cx: &mut Cx<'_>, key: ExchangeKey) {
         let Some(exchange) = self.exchanges.remove(key) else { return };
-        if self.find_child(exchange.terms.spi_in).is_none() {
+        if !exchange.installed {
             cx.spis.release(exchange.terms.spi_in);
         }
         if let Some(peer) = self.peers.find_mut(exchange.peer) {

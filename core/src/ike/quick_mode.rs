@@ -75,6 +75,7 @@ impl Ike<'_> {
         }
         match &found.step {
             QuickStep::AwaitThird => self.on_quick_third(cx, key, arrival, message, out),
+            QuickStep::AwaitSecond { .. } => self.on_quick_second(cx, key, arrival, message, out),
             QuickStep::AwaitDh(waiting) if waiting.request == arrival.request => {
                 Err(DropReason::Duplicate)
             }
@@ -98,6 +99,15 @@ impl Ike<'_> {
                     return Err(DropReason::BadKeyExchange);
                 };
                 self.answer_quick(cx, key, request, &answer, (public, shared.expose()), out)
+            }
+            QuickStep::AwaitPublic { private } => match result {
+                DhResult::Done { public, .. } => {
+                    self.on_quick_public(cx, key, private, public, out)
+                }
+                DhResult::BadPublic => Err(DropReason::BadKeyExchange),
+            },
+            QuickStep::AwaitShared { request } => {
+                self.on_quick_shared(cx, key, request, result, out)
             }
             step => {
                 found.step = step;
@@ -173,6 +183,7 @@ impl Ike<'_> {
             answered: Answered::default(),
             resend: Resend::default(),
             terms,
+            installed: false,
             nonces: (nonce, Bytes::new()),
             step: QuickStep::AwaitThird,
         };
@@ -290,10 +301,18 @@ impl Ike<'_> {
             self.forget_exchange(cx, key);
             return Err(reason);
         }
+        self.note_installed(key);
         out.push(Action::InstallSa(params));
         out.push(Action::Send { path, message: span });
         self.refile(peer_id);
         Ok(())
+    }
+
+    /// The SPI of this exchange belongs to an IPsec SA now.
+    pub(super) fn note_installed(&mut self, key: ExchangeKey) {
+        if let Some(found) = self.exchanges.find_mut(key) {
+            found.installed = true;
+        }
     }
 
     /// Message 3: the peer has the pair.

@@ -98,7 +98,6 @@ pub(super) struct Established {
     pub(super) key: CipherKey,
     /// The last block of phase 1, from which IVs of phase 2 are made.
     pub(super) last_block: Block,
-    pub(super) life: Duration,
     /// When to replace it.
     pub(super) soft: Option<Instant>,
     /// When it ends.
@@ -259,6 +258,10 @@ pub struct Peer {
     pub(super) identity: Identity,
     pub(super) capabilities: Capabilities,
     pub(super) we_are_behind_nat: bool,
+    /// What protects its newest IKE SA.
+    pub(super) suite: IkeSuite,
+    /// Phase 1 that we began with it.
+    pub(super) renewal: Option<NegotiationKey>,
     /// Its IKE SAs, newest last.
     pub(super) sas: heapless::Vec<SaKey, SAS_PER_PEER>,
     /// Its quick modes.
@@ -308,7 +311,6 @@ pub struct Child {
     pub(super) terms: Terms,
     /// Whether the peer is known to receive on it.
     pub(super) active: bool,
-    pub(super) born: Instant,
     /// When to replace it.
     pub(super) soft: Option<Instant>,
     /// When it ends.
@@ -344,6 +346,8 @@ pub struct Exchange {
     pub(super) answered: Answered,
     pub(super) resend: Resend,
     pub(super) terms: Terms,
+    /// Whether an IPsec SA has been made of its SPI.
+    pub(super) installed: bool,
     /// Nonces of initiator and responder.
     pub(super) nonces: (Bytes<NONCE_MAX>, Bytes<NONCE_MAX>),
     pub(super) step: QuickStep,

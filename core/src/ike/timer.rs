@@ -9,7 +9,7 @@ use crate::wire::isakmp::{Delete, payload_type, protocol};
 use super::action::{Action, Out};
 use super::attach::{IDLE_TIME, KEEPALIVE_TIME};
 use super::main_mode::failure;
-use super::table::{ChildKey, ExchangeKey, NegotiationKey, SaKey, SaState, Step, Timer};
+use super::table::{ChildKey, NegotiationKey, SaKey, SaState, Step, Timer};
 use super::{Cx, Ike};
 
 impl Ike<'_> {
@@ -35,16 +35,18 @@ impl Ike<'_> {
     fn on_negotiation_due(&mut self, cx: &mut Cx<'_>, key: NegotiationKey, out: &mut Out) {
         let Some(negotiation) = self.negotiations.find(key) else { return };
         if negotiation.expires > cx.now {
-            let expires = negotiation.expires;
-            self.wheel.set(self.node_of(key), Some(expires));
-            return;
+            return self.ask_again(cx, key, out);
         }
-        let finished = matches!(negotiation.step, Step::Done) || negotiation.renews.is_some();
+        let renews = negotiation.renews;
+        let finished = matches!(negotiation.step, Step::Done) || renews.is_some();
         let path = negotiation.path;
         if !finished && !negotiation.reported && self.alarms.may_ring(cx.now) {
             out.push(failure(path, Stage::Phase1, FailureCause::Silence, Offered::new()));
         }
         self.forget_negotiation(key);
+        if let Some(peer) = renews {
+            self.on_renewal_failed(cx, peer);
+        }
     }
 
     fn on_peer_due(&mut self, cx: &mut Cx<'_>, id: PeerId, out: &mut Out) {
@@ -118,15 +120,12 @@ impl Ike<'_> {
         }
     }
 
-    fn on_exchange_due(&mut self, cx: &mut Cx<'_>, key: ExchangeKey, _out: &mut Out) {
-        self.forget_exchange(cx, key);
-    }
-
     fn on_sa_due(&mut self, cx: &mut Cx<'_>, peer: PeerId, key: SaKey, out: &mut Out) {
         let Some(sa) = self.sas.find_mut(key) else { return };
         let SaState::Established(established) = &mut sa.state else { return };
         if established.hard > cx.now {
             established.soft = None;
+            let _: Result<(), DropReason> = self.renew(cx, peer, out);
             return;
         }
         self.drop_sa(cx, key, true, out);
@@ -143,7 +142,7 @@ impl Ike<'_> {
         let Some(child) = self.children.find_mut(key) else { return };
         if child.hard > cx.now {
             child.soft = None;
-            return;
+            return self.rekey_peer(cx, peer, out);
         }
         let spi = child.terms.spi_in.0.to_be_bytes();
         let delete = Delete { protocol: protocol::ESP, spi_len: 4, spis: &spi };

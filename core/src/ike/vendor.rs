@@ -45,6 +45,14 @@ impl Natt {
         }
     }
 
+    /// The type of NAT original address payloads.
+    pub(super) const fn original_payload(self) -> u8 {
+        match self {
+            Self::Rfc3947 => payload_type::NAT_OA,
+            _ => payload_type::NAT_OA_DRAFT,
+        }
+    }
+
     /// The type of NAT discovery payloads.
     pub(super) const fn discovery_payload(self) -> u8 {
         match self {
