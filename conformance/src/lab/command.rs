@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::fail;
 use crate::lab::{Failure, Outcome};
+use crate::{expect, fail};
 
 /// Runs a command to its end with `input` on stdin; returns its status and all it printed.
 pub fn run(command: &mut Command, input: &str, limit: Duration) -> Outcome<(ExitStatus, String)> {
@@ -138,23 +138,50 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// Processor time used so far, user and system, in seconds (Linux counts in 1/100 s).
+    /// Processor time that it and its children used so far, user and system, in seconds.
     pub fn cpu_seconds(&self) -> Outcome<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
-        // The second field is the name in brackets and may hold anything; fields 14 and 15 count.
-        let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks: Vec<u64> =
-            after.split_whitespace().skip(11).take(2).filter_map(|f| f.parse().ok()).collect();
-        match ticks[..] {
-            [user, system] => Ok((user + system) as f64 / 100.0),
-            _ => fail!("/proc/{}/stat not understood: {stat}", self.pid()),
+        let mut family = vec![self.pid()];
+        let mut ticks = 0;
+        let stats: Vec<Stat> = fs::read_dir("/proc")?
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter_map(Stat::read)
+            .collect();
+        let mut next = 0;
+        while let Some(&pid) = family.get(next) {
+            next += 1;
+            ticks += stats.iter().find(|stat| stat.pid == pid).map_or(0, |stat| stat.ticks);
+            family.extend(stats.iter().filter(|stat| stat.parent == pid).map(|stat| stat.pid));
         }
+        expect!(ticks > 0, "process {} used no processor time at all", self.pid());
+        Ok(ticks as f64 / TICKS_PER_SECOND)
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Linux counts in 1/100 s towards programs.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// A line of `/proc/PID/stat`.
+struct Stat {
+    pid: u32,
+    parent: u32,
+    ticks: u64,
+}
+
+impl Stat {
+    fn read(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The second field is the name in brackets and may hold anything; the third follows it.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let user: u64 = fields.get(11)?.parse().ok()?;
+        let system: u64 = fields.get(12)?.parse().ok()?;
+        Some(Self { pid, parent: fields.get(1)?.parse().ok()?, ticks: user + system })
     }
 }
 
