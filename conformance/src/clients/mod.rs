@@ -4,6 +4,7 @@ mod dial;
 mod ipv6;
 mod loss;
 mod nat;
+mod noise;
 mod proposals;
 mod redial;
 mod rekey;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Case> {
         rekey::CASES,
         loss::CASES,
         proposals::CASES,
+        noise::CASES,
         service::CASES,
         start::CASES,
     ]

@@ -15,7 +15,7 @@ use crate::lab::{
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "goodbye",
-        shows: "SIGTERM: the client hears Delete, CDN and StopCCN, exit 0 within 3 s; then a redial",
+        shows: "SIGTERM: the client hears Delete, CDN, StopCCN, exit 0 within 3 s; then a redial",
         limit: Duration::from_secs(120),
         weight: Weight::Light,
         run: goodbye,

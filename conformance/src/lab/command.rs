@@ -138,6 +138,16 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Memory that it holds, in KiB.
+    pub fn resident_kib(&self) -> Outcome<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        match line.and_then(|line| line.split_whitespace().next()?.parse().ok()) {
+            Some(kib) => Ok(kib),
+            None => fail!("no VmRSS of process {}", self.pid()),
+        }
+    }
+
     /// Processor time that it and its children used so far, user and system, in seconds.
     pub fn cpu_seconds(&self) -> Outcome<f64> {
         let mut family = vec![self.pid()];

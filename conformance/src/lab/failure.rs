@@ -54,5 +54,10 @@ macro_rules! fail {
 /// Ends the case with a failure unless the condition holds.
 #[macro_export]
 macro_rules! expect {
-    ($condition:expr, $($text:tt)*) => { if !$condition { $crate::fail!($($text)*) } };
+    ($condition:expr, $($text:tt)*) => {
+        let holds: bool = $condition;
+        if !holds {
+            $crate::fail!($($text)*)
+        }
+    };
 }

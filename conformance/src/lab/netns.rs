@@ -18,6 +18,15 @@ pub struct Namespace {
     name: String,
 }
 
+/// What an nftables counter counted.
+#[derive(Debug, Clone, Copy)]
+pub struct Counter {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, with IP headers.
+    pub bytes: u64,
+}
+
 impl Namespace {
     /// Makes a namespace with its loopback up. `unique` tells the cases of one run apart.
     pub fn create(unique: &str, role: &str) -> Outcome<Self> {
@@ -60,13 +69,16 @@ impl Namespace {
         checked(self.command("nft").args(["-f", "-"]), rules).map(drop)
     }
 
-    /// Packets counted by the named counter of table `inet lab`.
-    pub fn counter(&self, counter: &str) -> Outcome<u64> {
+    /// The named counter of table `inet lab`.
+    pub fn counter(&self, counter: &str) -> Outcome<Counter> {
         let text = self.run("nft", &["list", "counter", "inet", "lab", counter])?;
-        let mut words = text.split_whitespace().skip_while(|word| *word != "packets");
-        match words.nth(1).and_then(|number| number.parse().ok()) {
-            Some(packets) => Ok(packets),
-            None => fail!("counter {counter} not understood: {text}"),
+        let after = |word| {
+            let mut words = text.split_whitespace().skip_while(|other| *other != word);
+            words.nth(1).and_then(|number| number.parse().ok())
+        };
+        match (after("packets"), after("bytes")) {
+            (Some(packets), Some(bytes)) => Ok(Counter { packets, bytes }),
+            _ => fail!("counter {counter} not understood: {text}"),
         }
     }
 

@@ -35,10 +35,17 @@ pub struct Site {
 const COUNTERS: &str = "table inet lab {
     counter natt { }
     counter bare { }
+    counter asked { }
+    counter answered { }
     chain count {
         type filter hook input priority -300;
         udp dport 4500 counter name natt
         meta l4proto esp counter name bare
+        udp dport { 500, 1701, 4500 } counter name asked
+    }
+    chain answer {
+        type filter hook output priority -300;
+        udp sport { 500, 1701, 4500 } counter name answered
     }
 }";
 
@@ -203,7 +210,12 @@ impl Site {
 
     /// Packets of ESP in UDP and of bare ESP that reached the server.
     pub fn esp_counters(&self) -> Outcome<(u64, u64)> {
-        Ok((self.server.counter("natt")?, self.server.counter("bare")?))
+        Ok((self.server.counter("natt")?.packets, self.server.counter("bare")?.packets))
+    }
+
+    /// Bytes that came to the server's UDP ports, and bytes that left them.
+    pub fn udp_bytes(&self) -> Outcome<(u64, u64)> {
+        Ok((self.server.counter("asked")?.bytes, self.server.counter("answered")?.bytes))
     }
 }
 
