@@ -118,7 +118,7 @@ fn ports_taken(lab: &Lab<'_>) -> Outcome<String> {
     let mut shown = Vec::new();
     for port in ["500", "4500", "1701"] {
         let mut command = site.server.command("socat");
-        command.args([&format!("UDP4-RECV:{port}"), "-"]);
+        command.args(["-u", &format!("UDP4-RECV:{port}"), "-"]);
         let holder = Process::start(&mut command, &lab.folder().join("holder.log"))?;
         wait_until_bound(&site, port)?;
         let refusal = refusal(lab, &site, &Settings::default().toml())?;
