@@ -27,7 +27,8 @@ impl Holder {
     /// What to do about it.
     pub fn remedy(&self) -> String {
         match (self.name.as_str(), &self.unit) {
-            ("kumihimo", None) => format!("another kumihimo runs: kill {}", self.pid),
+            ("kumihimo", Some(unit)) => format!("the server runs already: systemctl stop {unit}"),
+            ("kumihimo", None) => format!("the server runs already: kill {}", self.pid),
             ("vpnserver", None) => {
                 "switch off SoftEther's IPsec functions (IPsecEnable) or stop it".to_owned()
             }

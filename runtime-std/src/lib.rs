@@ -12,6 +12,7 @@
 //! [`engine`] drives the core and knows nothing of Linux: the simulator runs it too. [`sys`]
 //! holds all unsafe code. Only [`exec`] is async, and nothing of it touches a packet.
 
+pub mod check;
 pub mod cli;
 pub mod config_file;
 pub mod connect_card;

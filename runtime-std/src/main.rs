@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use kumihimo::cli::{self, Invocation};
-use kumihimo::serve;
+use kumihimo::{check, serve};
 
 #[cfg(feature = "count-allocations")]
 #[global_allocator]
@@ -21,7 +21,13 @@ fn main() -> ExitCode {
         Ok(Invocation::NotYet(command)) => {
             failed(&format!("kumihimo {command}: not supported yet; edit kumihimo.toml"), 1)
         }
-        Ok(Invocation::Check { config: _ }) => failed("kumihimo check: not supported yet", 1),
+        Ok(Invocation::Check { config }) => {
+            let findings = check::findings(config.as_deref());
+            for finding in &findings {
+                let _ = writeln!(std::io::stdout(), "{finding}");
+            }
+            ExitCode::from(u8::from(!findings.is_empty()))
+        }
         Ok(Invocation::Serve(options)) => match serve::run(options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(line) => failed(&line, 1),

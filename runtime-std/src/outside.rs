@@ -76,6 +76,16 @@ pub struct Wanted {
     without: Option<&'static str>,
 }
 
+impl Wanted {
+    /// The line of `kumihimo check` where the socket cannot be opened.
+    pub fn finding(&self, error: &io::Error) -> String {
+        match self.without {
+            Some(without) if self.optional && missing(error) => without.to_owned(),
+            _ => why(self.service, error),
+        }
+    }
+}
+
 /// The sockets that `settings` need.
 pub fn services(settings: &Settings) -> Vec<Wanted> {
     let mut wanted = Vec::new();

@@ -4,18 +4,18 @@ use crate::config_file::Settings;
 
 /// One line for each, with what to do.
 pub fn warnings(settings: &Settings) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let ipsec = &settings.ipsec;
-    if ipsec.l2tp {
-        warnings.extend(psk(&ipsec.psk).map(|why| {
-            format!("ipsec.psk: {why}; choose 16 random characters or more and tell all users")
-        }));
-    }
-    if ipsec.l2tp_raw {
+    let mut warnings: Vec<String> = psk_warning(settings).into_iter().collect();
+    if settings.ipsec.l2tp_raw {
         let remedy = "write false unless a device of yours speaks L2TP and no IPsec";
         warnings.push(format!("ipsec.l2tp-raw: everyone on the way can read along; {remedy}"));
     }
     warnings
+}
+
+/// The line about the pre-shared key, if it is weak.
+pub fn psk_warning(settings: &Settings) -> Option<String> {
+    let why = psk(&settings.ipsec.psk).filter(|_| settings.ipsec.l2tp)?;
+    Some(format!("ipsec.psk: {why}; choose 16 random characters or more and tell all users"))
 }
 
 /// Why a pre-shared key is weak.

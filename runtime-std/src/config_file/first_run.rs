@@ -8,6 +8,8 @@ use std::path::Path;
 use kumihimo_core::crypto::mschap;
 use zeroize::Zeroizing;
 
+use super::{Problem, Settings};
+
 /// The secrets of a new configuration, to be shown once.
 pub struct FirstRun {
     /// The pre-shared key.
@@ -32,6 +34,16 @@ pub fn write_first(path: &Path) -> io::Result<FirstRun> {
         let _ = std::fs::remove_file(path);
     }
     written.map(|()| secrets)
+}
+
+/// What the first run would serve, with secrets that nobody gets to know.
+///
+/// # Errors
+/// None but those of a lack of randomness.
+pub fn first_settings() -> Result<Settings, Vec<Problem>> {
+    let words = |count| random_words(count).unwrap_or_default();
+    let secrets = FirstRun { psk: words(5), user: "user", password: words(3) };
+    super::parse("kumihimo.toml", &Zeroizing::new(text(&secrets)), Path::new(""))
 }
 
 fn text(secrets: &FirstRun) -> String {

@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use reader::{Reader, Section};
 
-pub use first_run::{FirstRun, write_first};
+pub use first_run::{FirstRun, first_settings, write_first};
 pub use problem::Problem;
 pub use settings::{
     HubSettings, IpsecSettings, SecureNatSettings, ServerSettings, Settings, UserSettings,

@@ -40,9 +40,11 @@ impl<'f> Reader<'f> {
     }
 
     /// Everything that was wrong, in the order of lines.
+    ///
+    /// What is missing comes last, for the misspelt key above it says more.
     pub(super) fn into_problems(self) -> Vec<Problem> {
         let mut problems = self.problems.into_inner();
-        problems.sort_by_key(|problem| problem.line);
+        problems.sort_by_key(|problem| (problem.what == "is missing", problem.line));
         problems
     }
 

@@ -11,6 +11,7 @@ mod pktinfo;
 pub mod socket;
 pub mod tap;
 pub mod wait;
+pub mod xfrm;
 
 use std::io;
 
