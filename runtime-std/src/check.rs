@@ -54,9 +54,7 @@ fn taps(settings: &Settings) -> Vec<String> {
         let remedy = outside::privilege("CAP_NET_ADMIN");
         return vec![format!("TAP device {first}: no privilege; {remedy}")];
     }
-    let taken = names.into_iter().filter(|name| {
-        Path::new("/sys/class/net").join(name).exists()
-    });
+    let taken = names.into_iter().filter(|name| Path::new("/sys/class/net").join(name).exists());
     taken
         .map(|name| format!("TAP device {name}: a device of this name exists; choose another name"))
         .collect()
