@@ -68,7 +68,7 @@ fn die_and_redial(
 
 fn old_session_gone(server: &mut Server) -> Outcome<()> {
     if server.kind() == Kind::Kumihimo {
-        server.process().wait_for_output("session ended", Duration::from_secs(10))?;
+        server.process().wait_for_output("user jiro gone", Duration::from_secs(10))?;
     }
     Ok(())
 }
