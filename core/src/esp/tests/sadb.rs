@@ -1,0 +1,1 @@
+//! SPIs, lists and lives.
