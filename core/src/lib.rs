@@ -48,3 +48,4 @@ pub mod l2tp;
 pub mod nat;
 pub mod ppp;
 pub mod server;
+pub mod session;

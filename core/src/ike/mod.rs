@@ -198,14 +198,15 @@ impl<'a> Ike<'a> {
         self.negotiations.len()
     }
 
-    /// Some peer; for going through all of them while closing one after the other.
-    pub fn any_peer(&self) -> Option<PeerId> {
-        self.peers.iter().next().map(|(peer, _)| peer)
+    /// The peer in slot `index`, for one who walks all slots below [`Ike::peer_capacity`] step
+    /// by step.
+    pub fn peer_at(&self, index: u32) -> Option<PeerId> {
+        self.peers.key_at(index)
     }
 
-    /// All peers, in the order of their slots.
-    pub fn peers(&self) -> impl Iterator<Item = PeerId> {
-        self.peers.iter().map(|(peer, _)| peer)
+    /// Number of peers that fit.
+    pub fn peer_capacity(&self) -> usize {
+        self.peers.capacity()
     }
 
     /// Where a peer is.

@@ -42,7 +42,7 @@ pub(super) const NON_ESP_MARKER: [u8; 4] = [0; 4];
 /// Stands before ESP on UDP 500 (draft-ietf-ipsec-udp-encaps-01 §2.1).
 pub(super) const NON_IKE_MARKER: [u8; 8] = [0; 8];
 /// Holds a NAT mapping open (RFC 3948 §2.3).
-const KEEPALIVE: &[u8] = &[0xff];
+pub(super) const KEEPALIVE: &[u8] = &[0xff];
 
 #[cfg(test)]
 mod tests {
