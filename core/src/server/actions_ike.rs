@@ -92,6 +92,15 @@ impl<P: Pool> Server<'_, P> {
         }
     }
 
+    /// Lets one pair of SAs go that is at its end; tells whether there was one.
+    pub(super) fn step_expired(&mut self, now: Instant) -> bool {
+        if self.esp.deadline().is_none_or(|at| at > now) {
+            return false;
+        }
+        self.seal();
+        self.esp.handle_timeout(now).is_some()
+    }
+
     /// Forgets the SAs of a peer that is gone; its tunnels follow step by step.
     fn on_peer_down(&mut self, peer: PeerId) {
         self.seal();

@@ -89,7 +89,12 @@ impl<P: Pool> Server<'_, P> {
                 let sa = self.esp.outbound_for(peer, port).ok_or(DropReason::NoSa)?;
                 let path = self.esp.path(sa).ok_or(DropReason::NoSa)?;
                 inner_udp::push(&mut message, port, &path)?;
-                self.esp.prepare(cx.now, &mut self.rng, sa, &mut message)?;
+                let prepared = self.esp.prepare(cx.now, &mut self.rng, sa, &mut message)?;
+                if prepared.rekey
+                    && let Some(spi) = self.esp.spi(sa)
+                {
+                    self.with_ike(cx, |ike, cx, out| ike.handle_rekey_wanted(cx, spi, out));
+                }
                 Entry::Unsealed { path, sa, payload: message }
             }
         };
@@ -108,7 +113,7 @@ impl<P: Pool> Server<'_, P> {
     /// Takes down one tunnel of a peer that is gone; tells whether there was work.
     pub(super) fn step_leaving(&mut self, cx: &mut Cx<'_, P>) -> bool {
         let Some(&mut peer) = self.leaving.peek_mut(0) else { return false };
-        if !self.with_lns(cx, |lns, now, _, out| lns.close_carrier(now, peer, out)) {
+        if !self.with_lns(cx, |lns, _, _, out| lns.close_carrier(peer, out)) {
             self.leaving.pop();
         }
         true

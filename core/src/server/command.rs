@@ -3,7 +3,6 @@
 use crate::buf::Pool;
 use crate::discard::DropReason;
 use crate::event::DownCause;
-use crate::ike::Ike;
 use crate::l2tp::ResultCode;
 
 use super::{Command, Cx, Server};
@@ -83,7 +82,7 @@ impl<P: Pool> Server<'_, P> {
             Sweep::Rekey(at) if is_past(at, self.ike.peer_capacity()) => Sweep::Idle,
             Sweep::Rekey(at) => {
                 if let Some(peer) = self.ike.peer_at(at) {
-                    let _ = peer;
+                    self.with_ike(cx, |ike, cx, out| ike.rekey_peer(cx, peer, out));
                 }
                 Sweep::Rekey(at + 1)
             }

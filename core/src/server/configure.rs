@@ -206,4 +206,4 @@ fn short_name(name: &str) -> Result<Name, ConfigError> {
 }
 
 /// Bridges of one hub.
-pub const BRIDGES_MAX: usize = 8;
+pub(super) const BRIDGES_MAX: usize = 8;

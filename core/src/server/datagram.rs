@@ -19,6 +19,9 @@ impl<P: Pool> Server<'_, P> {
         path: Path,
         mut payload: Frame<P::Buf>,
     ) -> Result<(), DropReason> {
+        if self.is_closing() {
+            return Err(DropReason::NotServed);
+        }
         match demux::classify(&path, payload.bytes())? {
             Kind::Ike { marker } => {
                 payload.strip(marker)?;
@@ -66,6 +69,9 @@ impl<P: Pool> Server<'_, P> {
         }
         if let Some(path) = opened.moved {
             self.with_ike(cx, |ike, cx, out| ike.handle_moved(cx.now, opened.peer, path, out));
+        }
+        if opened.rekey {
+            self.with_ike(cx, |ike, cx, out| ike.handle_rekey_wanted(cx, opened.spi, out));
         }
     }
 

@@ -192,14 +192,15 @@ impl<'a, P: Pool> Server<'a, P> {
         self.step_switch(cx)
             || self.step_leaving(cx)
             || self.step_sweep(cx)
+            || self.step_expired(cx.now)
             || self.with_ike(cx, |ike, cx, out| ike.handle_timeout(cx, out))
             || self.with_lns(cx, |lns, now, _, out| lns.handle_timeout(now, out))
             || self.step_session_timer(cx)
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let components = earliest(self.ike.deadline(), self.lns.deadline());
-        earliest(components, self.session_timers.deadline())
+        let control = earliest(self.ike.deadline(), self.lns.deadline());
+        earliest(control, earliest(self.esp.deadline(), self.session_timers.deadline()))
     }
 
     /// Notes that the outer network carries less than it should.
