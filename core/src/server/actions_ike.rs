@@ -25,7 +25,8 @@ impl<P: Pool> Server<'_, P> {
         let Answer::Dh(result) = answer;
         match self.requests.close(id) {
             Some(token) => {
-                let handled = self.with_ike(cx, |ike, cx, out| ike.handle_dh(cx, token, result, out));
+                let handled =
+                    self.with_ike(cx, |ike, cx, out| ike.handle_dh(cx, token, result, out));
                 self.count(handled);
             }
             None => self.drops.count(DropReason::StaleAnswer),

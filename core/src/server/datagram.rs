@@ -31,7 +31,9 @@ impl<P: Pool> Server<'_, P> {
                 payload.strip(marker)?;
                 self.handle_esp(cx, path, payload)
             }
-            Kind::L2tp if self.settings.l2tp_raw => self.handle_l2tp(cx, Carrier::Udp(path), payload),
+            Kind::L2tp if self.settings.l2tp_raw => {
+                self.handle_l2tp(cx, Carrier::Udp(path), payload)
+            }
             Kind::L2tp => Err(DropReason::NotServed),
         }
     }

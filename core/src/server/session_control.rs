@@ -6,8 +6,8 @@ use crate::credentials::{Refusal, Verdict};
 use crate::crypto::Rng;
 use crate::discard::DropReason;
 use crate::event::{DialFailure, DownCause, Event, FailureCause, Name, Offered, Stage, name_of};
-use crate::ids::{CallId, SessionId};
 use crate::host::Host;
+use crate::ids::{CallId, SessionId};
 use crate::l2tp::ResultCode;
 use crate::outbox::Span;
 use crate::ppp::{self, Action, Link, LinkConfig, Question};
@@ -29,14 +29,17 @@ impl<P: Pool> Server<'_, P> {
             return self.drops.count(DropReason::NoSa);
         };
         let mtu = self.link_mtu(carrier, &path);
-        let link = Link::new(cx.now, &LinkConfig {
-            mru: mtu,
-            server_name: &self.settings.host_name,
-            ms_chap_v2: true,
-            pap: true,
-            ipv6: false,
-            dead_after: self.settings.dead_after,
-        });
+        let link = Link::new(
+            cx.now,
+            &LinkConfig {
+                mru: mtu,
+                server_name: &self.settings.host_name,
+                ms_chap_v2: true,
+                pap: true,
+                ipv6: false,
+                dead_after: self.settings.dead_after,
+            },
+        );
         let session = Session {
             call,
             carrier,
@@ -144,12 +147,7 @@ impl<P: Pool> Server<'_, P> {
     }
 
     /// Checks what a client proves, and makes it a member of its hub if it may enter.
-    fn authenticate(
-        &mut self,
-        cx: &mut Cx<'_, P>,
-        id: SessionId,
-        question: &Question,
-    ) -> Verdict {
+    fn authenticate(&mut self, cx: &mut Cx<'_, P>, id: SessionId, question: &Question) -> Verdict {
         let credentials = question.credentials(&self.outboxes.link);
         let (verdict, user) = self.users.check(&credentials);
         let name = name_of(credentials.name);

@@ -50,9 +50,8 @@ impl<P: Pool> Server<'_, P> {
         id: SessionId,
         packet: Frame<P::Buf>,
     ) -> Result<(), DropReason> {
-        let route = self.with_host(cx, id, |host, now, _, out| {
-            host.route(now, packet.bytes(), out)
-        });
+        let route =
+            self.with_host(cx, id, |host, now, _, out| host.route(now, packet.bytes(), out));
         match route.ok_or(DropReason::LinkDown)? {
             Route::Frame { destination } => self.enter_packet(id, destination, packet),
             Route::Resolving { next_hop } => self.hold(id, Held { next_hop, packet }),
