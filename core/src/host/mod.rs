@@ -110,6 +110,7 @@ pub struct Host {
     arp: ArpCache,
     defended_at: Option<Instant>,
     mtu: u16,
+    takes_groups: bool,
 }
 
 /// Who the host is, on Ethernet and to DHCP servers.
@@ -136,6 +137,7 @@ impl Host {
             arp: ArpCache::default(),
             defended_at: None,
             mtu: ETHERNET_MTU,
+            takes_groups: true,
         }
     }
 
@@ -154,6 +156,12 @@ impl Host {
     /// fragments.
     pub const fn set_mtu(&mut self, mtu: u16) {
         self.mtu = mtu;
+    }
+
+    /// Sets whether the client gets broadcasts and multicasts of the hub. It does unless told
+    /// otherwise.
+    pub const fn set_takes_groups(&mut self, takes_groups: bool) {
+        self.takes_groups = takes_groups;
     }
 
     /// Looks for an address.

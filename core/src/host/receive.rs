@@ -114,7 +114,7 @@ impl Host {
         let destination = packet.header.destination;
         let is_group = destination.is_multicast() || is_broadcast(own, destination);
         let is_for_client = if is_group {
-            header.destination.is_group() && !is_dhcp(&packet)
+            self.takes_groups && header.destination.is_group() && !is_dhcp(&packet)
         } else {
             destination == own.address
         };

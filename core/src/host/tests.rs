@@ -360,12 +360,15 @@ fn the_answer_to_an_inform_reaches_the_client() {
 #[test]
 fn a_client_gets_what_is_for_its_address_without_padding() {
     let mut bench = Bench::leased();
-    let mut receive = |destination, from, to| {
-        let mut bytes =
-            frame(OTHER_MAC, destination, EtherType::IPV4, &datagram(from, to, (1, 2), b"x"));
+    let padded = |destination, from, to| {
+        let packet = datagram(from, to, (1, 2), b"x");
+        let mut bytes = frame(OTHER_MAC, destination, EtherType::IPV4, &packet);
         bytes.resize(60, 0);
-        bench.receive(&bytes)
+        bytes
     };
+    let to_all = padded(MacAddr::BROADCAST, OTHER, Ipv4Addr::BROADCAST);
+    let to_one = padded(MAC, OTHER, ADDRESS);
+    let mut receive = |destination, from, to| bench.receive(&padded(destination, from, to));
     let to_client = Delivery::ToClient { offset: 14, len: 29 };
     let not_for_host = Delivery::Drop(DropReason::NotForHost);
     let subnet_broadcast = Ipv4Addr::new(192, 168, 30, 255);
@@ -379,6 +382,9 @@ fn a_client_gets_what_is_for_its_address_without_padding() {
     assert_eq!(receive(OTHER_MAC, OTHER, ADDRESS), not_for_host);
     let spoofed = Delivery::Drop(DropReason::SpoofedSource);
     assert_eq!(receive(MAC, ADDRESS, ADDRESS), spoofed);
+    bench.host.set_takes_groups(false);
+    assert_eq!(bench.receive(&to_all), not_for_host);
+    assert_eq!(bench.receive(&to_one), to_client);
     let ipv6 = frame(OTHER_MAC, MAC, EtherType::IPV6, &[0x60; 40]);
     assert_eq!(bench.receive(&ipv6), not_for_host);
 }
@@ -437,7 +443,7 @@ fn a_sender_of_long_packets_is_told_what_fits() {
             header.emit(writer, |writer| {
                 writer.u8(3);
                 writer.zeros(1_399);
-            })
+            });
         });
         frame(OTHER_MAC, MAC, EtherType::IPV4, &packet)
     };

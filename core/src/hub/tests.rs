@@ -238,6 +238,18 @@ fn a_port_learns_up_to_its_ceiling_and_hosts_always_find_a_place() {
 }
 
 #[test]
+fn full_tables_refuse_newcomers() {
+    let mut hubs = hubs(1, 3, 1);
+    let hub = hubs.add().unwrap();
+    assert_eq!(hubs.add(), Err(Full));
+    let one = host(&mut hubs, hub, mac(1)).unwrap();
+    assert_eq!(host(&mut hubs, hub, mac(2)), Err(DropReason::MacTableFull));
+    assert_eq!(hubs.port_count(hub), 1);
+    assert!(hubs.detach(one) && !hubs.detach(one));
+    assert!(host(&mut hubs, hub, mac(2)).is_ok());
+}
+
+#[test]
 fn broadcasts_beyond_the_limit_are_dropped_and_unicasts_are_not() {
     let mut hubs = hubs(1, 4, 16);
     let hub = hubs.add().unwrap();

@@ -8,3 +8,6 @@
 mod gateway;
 
 pub use gateway::{Action, Actions, Delivery, Gateway};
+
+#[cfg(test)]
+mod tests;

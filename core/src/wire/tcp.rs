@@ -123,7 +123,7 @@ mod tests {
         tcp.extend([0; 4]);
         tcp.extend(options);
         tcp.resize(tcp.len().next_multiple_of(4), 0);
-        tcp[12] = (tcp.len() / 4 << 4) as u8;
+        tcp[12] = ((tcp.len() / 4) << 4) as u8;
         let sum = pseudo_header(SOURCE, DESTINATION, 6, tcp.len()).with(&tcp).finish();
         tcp[16..18].copy_from_slice(&sum.to_be_bytes());
         tcp
