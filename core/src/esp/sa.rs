@@ -95,7 +95,8 @@ impl Sa {
         opened.map_err(|_| DropReason::BadIcv)
     }
 
-    fn cut_icv(&mut self, to: Mac) {
+    /// Changes how much of HMAC-SHA2-256 travels, in both directions.
+    pub(super) fn cut_icv(&mut self, to: Mac) {
         self.opener.cut_icv(to);
         self.sealer.cut_icv(to);
         if let EspSuite::Cbc { mac, .. } = &mut self.suite {
