@@ -24,7 +24,7 @@ pub trait Machine<P: Pool> {
     /// Gives the question behind [`Output::Request`].
     fn take_request(&mut self, id: RequestId) -> Option<Request>;
     /// Takes the answer to a question.
-    fn handle_answer(&mut self, now: Instant, pool: &mut P, id: RequestId, answer: Answer);
+    fn handle_answer(&mut self, now: Instant, pool: &mut P, id: RequestId, answer: &Answer);
     /// Takes a new configuration.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ where
     fn handle_mail(&mut self, now: Instant, mail: Mail<M::Settings, I::Change>) {
         let Self { machine, pool, .. } = self;
         match mail {
-            Mail::Answer(id, answer) => machine.handle_answer(now, pool, id, answer),
+            Mail::Answer(id, answer) => machine.handle_answer(now, pool, id, &answer),
             Mail::Command(command) => machine.handle(now, pool, Input::Command(command)),
             Mail::PathMtu(path, mtu) => machine.handle(now, pool, Input::PathMtu { path, mtu }),
             Mail::Configure(settings, change) => {

@@ -1,56 +1,65 @@
 //! The core's server as the engine drives it.
 
-use kumihimo_core::buf::Pool;
 use kumihimo_core::config::ConfigError;
-use kumihimo_core::discard::{DropCounters, DropReason};
+use kumihimo_core::discard::DropCounters;
 use kumihimo_core::ids::RequestId;
 use kumihimo_core::limits::Limits;
-use kumihimo_core::server::{Answer, Input, Output, Request};
+use kumihimo_core::server::{Answer, Cx, Input, Output, Request, Server, Storage};
 use kumihimo_core::time::Instant;
 
 use crate::config_file::Settings;
 use crate::engine::Machine;
+use crate::pool::{Buffer, BufferPool};
 
-/// The core's server.
-#[derive(Debug)]
-pub struct Core {
-    drops: DropCounters,
-}
+/// The core's server, with the buffers of a packet thread.
+pub struct Core(Server<'static, BufferPool>);
 
 impl Core {
-    /// A server with tables for `limits`, made of `settings`.
+    /// A server with tables for `limits`, made of `settings`; `seed` is entropy.
     ///
     /// # Errors
     /// Why the configuration is refused.
-    pub fn new(_: &Limits, _: &Settings, _: [u8; 32], _: Instant) -> Result<Self, ConfigError> {
-        Ok(Self { drops: DropCounters::default() })
+    pub fn new(limits: &Limits, settings: &Settings, seed: [u8; 32]) -> Result<Self, ConfigError> {
+        let storage = Storage::allocate(limits);
+        settings.with_core(|config| Server::new(storage, limits, config, seed)).map(Self)
     }
 }
 
-impl<P: Pool> Machine<P> for Core {
+impl Machine<BufferPool> for Core {
     type Settings = Box<Settings>;
 
-    fn handle(&mut self, _: Instant, _: &mut P, _: Input<P::Buf>) {
-        self.drops.count(DropReason::NotServed);
+    fn handle(&mut self, now: Instant, pool: &mut BufferPool, input: Input<Buffer>) {
+        self.0.handle(&mut Cx { now, pool }, input);
     }
 
-    fn poll(&mut self, _: Instant, _: &mut P) -> Output<P::Buf> {
-        Output::Wait(None)
+    fn poll(&mut self, now: Instant, pool: &mut BufferPool) -> Output<Buffer> {
+        self.0.poll(&mut Cx { now, pool })
     }
 
-    fn take_request(&mut self, _: RequestId) -> Option<Request> {
-        None
+    fn take_request(&mut self, id: RequestId) -> Option<Request> {
+        self.0.take_request(id)
     }
 
-    fn handle_answer(&mut self, _: Instant, _: &mut P, _: RequestId, _: Answer) {
-        self.drops.count(DropReason::StaleAnswer);
+    fn handle_answer(
+        &mut self,
+        now: Instant,
+        pool: &mut BufferPool,
+        id: RequestId,
+        answer: &Answer,
+    ) {
+        self.0.handle_answer(&mut Cx { now, pool }, id, answer);
     }
 
-    fn configure(&mut self, _: Instant, _: &mut P, _: Box<Settings>) -> Result<(), ConfigError> {
-        Ok(())
+    fn configure(
+        &mut self,
+        now: Instant,
+        pool: &mut BufferPool,
+        settings: Box<Settings>,
+    ) -> Result<(), ConfigError> {
+        settings.with_core(|config| self.0.configure(&mut Cx { now, pool }, config))
     }
 
     fn drops(&self) -> &DropCounters {
-        &self.drops
+        self.0.drops()
     }
 }

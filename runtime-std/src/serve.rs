@@ -14,7 +14,7 @@ use crate::config_file::{self, Problem, Settings};
 use crate::desk::{Mailbox, RealDesk, config_error};
 use crate::engine::Engine;
 use crate::exec::Chosen;
-use crate::io::{Io as _, Mail};
+use crate::io::Mail;
 use crate::linux::{Change, LinuxIo};
 use crate::log::{Level, LogThread, Logger};
 use crate::machine::Core;
@@ -166,8 +166,8 @@ fn packet_thread(
         let _alive = alive;
         let limits = Limits::server(settings.server.max_sessions);
         let pool = BufferPool::new(BUFFERS + settings.server.max_sessions * BUFFERS_PER_SESSION);
-        let mut io = LinuxIo::new(change, mailbox.waker());
-        let core = Core::new(&limits, &settings, seed, io.now());
+        let io = LinuxIo::new(change, mailbox.waker());
+        let core = Core::new(&limits, &settings, seed);
         drop(settings);
         let (core, result) = match core {
             Ok(core) => (Some(core), Ok(())),

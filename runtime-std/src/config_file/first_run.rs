@@ -46,6 +46,12 @@ pub fn first_settings() -> Result<Settings, Vec<Problem>> {
     super::parse("kumihimo.toml", &Zeroizing::new(text(&secrets)), Path::new(""))
 }
 
+/// A key that nobody gets to know.
+pub(super) fn unknown_key() -> Zeroizing<Vec<u8>> {
+    let words = random_words(8).unwrap_or_default();
+    Zeroizing::new(words.as_bytes().to_vec())
+}
+
 fn text(secrets: &FirstRun) -> String {
     let hash = Zeroizing::new(mschap::nt_hash(&secrets.password));
     let digits =

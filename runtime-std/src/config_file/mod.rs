@@ -144,6 +144,8 @@ fn psk(section: Section<'_>, ipsec: &mut IpsecSettings) {
         if ipsec.l2tp && !section.has("psk") {
             section.wrong("psk", "is missing", "add psk = \"…\", the key that clients share");
         }
+        // Without IPsec nobody needs a key, and nobody shall know the one in its place.
+        ipsec.psk = first_run::unknown_key();
         return;
     };
     // The text itself is a secret and stays out of the message.

@@ -77,7 +77,7 @@ impl Machine<BufferPool> for Echo {
         }))
     }
 
-    fn handle_answer(&mut self, _: Instant, _: &mut BufferPool, _: RequestId, _: Answer) {
+    fn handle_answer(&mut self, _: Instant, _: &mut BufferPool, _: RequestId, _: &Answer) {
         self.steps.borrow_mut().push(Step::Handled("answer"));
     }
 

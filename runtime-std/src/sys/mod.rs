@@ -2,7 +2,6 @@
 //!
 //! What leaves this module is safe: owned descriptors, addresses of `std`, frames of the core.
 
-#[cfg(feature = "count-allocations")]
 pub mod allocations;
 pub mod ifaddrs;
 pub mod mmsg;
