@@ -279,9 +279,9 @@ fn option(packet: &[u8], kind: u8) -> Option<&[u8]> {
 }
 
 fn checksum(octets: &[u8]) -> u16 {
-    let words = octets.chunks(2).map(|pair| {
-        u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))
-    });
+    let words = octets
+        .chunks(2)
+        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
     let mut sum: u32 = words.sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
