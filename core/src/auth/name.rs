@@ -7,11 +7,11 @@
 /// The hub that `name` means, and the user in it.
 ///
 /// `hub_of` finds a hub by its name.
-pub(super) fn split<'n, H>(
-    name: &'n str,
+pub(super) fn split<H>(
+    name: &str,
     default_hub: H,
     hub_of: impl Fn(&str) -> Option<H>,
-) -> (H, &'n str) {
+) -> (H, &str) {
     let name = name.trim();
     let parts = match name.split_once('\\').filter(both) {
         Some((hub, user)) => Some((hub, user)),

@@ -241,7 +241,8 @@ fn a_bad_configuration_changes_nothing() {
     let named = |name| UserConfig { name, nt_hash: [0; 16], max_sessions: None };
     let seven = ["a", "b", "c", "d", "e", "f", "g"].map(named);
     let twice = [named("a"), named("b"), named("A")];
-    let cases: [(&[(&str, &[UserConfig<'_>])], &str, ConfigError); 8] = [
+    type Hubs<'a> = &'a [(&'a str, &'a [UserConfig<'a>])];
+    let cases: [(Hubs<'_>, &str, ConfigError); 8] = [
         (&[("h", &[])], "other", ConfigError::NoDefaultHub),
         (&[("h", &[]), ("H", &[])], "h", ConfigError::DuplicateName),
         (&[("h", &twice)], "h", ConfigError::DuplicateName),

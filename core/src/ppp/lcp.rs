@@ -75,6 +75,11 @@ impl Lcp {
         self.method
     }
 
+    /// Whether the peer refused every method.
+    pub(super) const fn is_method_refused(&self) -> bool {
+        self.method_refusals > METHOD_REFUSALS_MAX
+    }
+
     /// Our magic number, zero without one.
     pub(super) const fn magic(&self) -> u32 {
         match self.magic {
@@ -207,7 +212,10 @@ impl Options for Lcp {
             option::AUTHENTICATION if self.method == Method::MsChapV2 && self.allowed.1 => {
                 self.method = Method::Pap;
             }
-            option::AUTHENTICATION => return Err(Hopeless),
+            option::AUTHENTICATION => {
+                self.method_refusals = u8::MAX;
+                return Err(Hopeless);
+            }
             _ => {}
         }
         Ok(())

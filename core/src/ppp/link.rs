@@ -357,7 +357,12 @@ impl Link {
 
     fn on_lcp(&mut self, now: Instant, rng: &mut Rng, signals: Signals, out: &mut Out) {
         if signals.hopeless {
-            return self.fail(now, Stage::Lcp, FailureCause::PppOptions, out);
+            let (stage, cause) = if self.lcp.options.is_method_refused() {
+                (Stage::Authentication, FailureCause::Refused(Refusal::MethodRefused))
+            } else {
+                (Stage::Lcp, FailureCause::PppOptions)
+            };
+            return self.fail(now, stage, cause, out);
         }
         if signals.finished {
             let cause = match self.phase {

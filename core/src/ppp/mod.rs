@@ -30,6 +30,8 @@ mod pap;
 
 use core::net::Ipv4Addr;
 
+use zeroize::Zeroize;
+
 pub use link::{Data, Link, LinkConfig, SERVER_NAME_LEN};
 
 use crate::buf::Writer;
@@ -98,6 +100,13 @@ impl Question {
             }
         };
         Credentials { name: self.name(out), proof }
+    }
+
+    /// Wipes a password from `out`, once it is checked.
+    pub fn wipe(&self, out: &mut Out) {
+        if let QuestionProof::Pap { password } = self.proof {
+            out.bytes_mut(password).zeroize();
+        }
     }
 }
 

@@ -151,6 +151,7 @@ impl<P: Pool> Server<'_, P> {
         let credentials = question.credentials(&self.outboxes.link);
         let (verdict, user) = self.users.check(&credentials);
         let name = name_of(credentials.name);
+        question.wipe(&mut self.outboxes.link);
         let Some(session) = self.sessions.find_mut(id) else {
             return Verdict::Refuse(Refusal::Timeout);
         };
@@ -220,13 +221,11 @@ fn end_of<B>(
     if session.was_up {
         return Event::SessionDown { session: id, remote, user, cause };
     }
-    let (stage, cause) = failure.unwrap_or_else(|| {
-        let stage = if session.user.is_empty() { Stage::Lcp } else { Stage::Address };
-        let cause = match cause {
-            DownCause::Silence | DownCause::Expired => FailureCause::Silence,
-            _ => FailureCause::PeerClosed,
-        };
-        (stage, cause)
-    });
+    let cause = match cause {
+        DownCause::Silence | DownCause::Expired => FailureCause::Silence,
+        _ => FailureCause::PeerClosed,
+    };
+    let failure = failure.or_else(|| session.link.failure(cause));
+    let (stage, cause) = failure.unwrap_or((Stage::Address, cause));
     Event::DialFailed(DialFailure { remote, stage, cause, user, offered: Offered::new() })
 }

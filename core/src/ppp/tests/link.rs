@@ -36,7 +36,7 @@ impl Bench {
         let now = Instant::from_micros(1);
         let (link, rng) = (Link::new(now, config), Rng::from_seed([3; 32]));
         let mut bench = Self { link, rng, now, verdict: None, dropped: None };
-        let sent = bench.run(|link, now, rng, out| link.start(now, rng, out));
+        let sent = bench.run(Link::start);
         (bench, sent)
     }
 
@@ -496,7 +496,8 @@ fn a_client_that_wants_eap_is_asked_again_and_then_for_pap() {
     assert!(sent[0].contains("0305C22381"), "{sent:?}");
     let sent = bench.take(LCP, 3, parse(&sent[0]).0, &eap);
     assert_eq!(sent[0][..7], *"C021 05");
-    assert!(bench.wait(5).last().unwrap().ends_with("down Failed Some((Lcp, PppOptions))"));
+    let last = bench.wait(5).pop().unwrap();
+    assert!(last.ends_with("Some((Authentication, Refused(MethodRefused)))"), "{last}");
 }
 
 #[test]
