@@ -24,8 +24,9 @@ pub fn render(file: &Path, secrets: &FirstRun, addresses: &[IpAddr]) -> String {
     let _ = writeln!(card, "    User            {}", secrets.user);
     let _ = writeln!(card, "    Password        {}\n", secrets.password.as_str());
     card.push_str(
-        "  The file keeps only a hash of the password: write it down now. From the Internet, use the\n  \
-         address or name of your router, and let it forward UDP 500 and 4500 to this machine.\n\n",
+        "  The file keeps only a hash of the password: write it down now. From the Internet, use \
+         the\n  address or name of your router, and let it forward UDP 500 and 4500 to \
+         this machine.\n\n",
     );
     card
 }

@@ -88,6 +88,7 @@ pub trait Desk {
 
 /// What other threads tell the engine.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "mailboxes are made once; a box would allocate")]
 pub enum Mail<S, C> {
     /// The answer to a question that was [asked](Desk::ask).
     Answer(RequestId, Answer),

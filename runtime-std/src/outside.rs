@@ -163,7 +163,8 @@ pub fn taken(service: Service) -> String {
     match holders.flatten().next() {
         Some(holder) => format!("{name} is taken by {holder}; {}", holder.remedy()),
         None => format!(
-            "{name} is taken by a process that cannot be seen from here; as root, run kumihimo check"
+            "{name} is taken by a process that cannot be seen from here; as root, \
+             run kumihimo check"
         ),
     }
 }

@@ -93,7 +93,7 @@ impl Running {
     fn attend(&mut self, file: &Path) -> Result<(), String> {
         let mut stopping = false;
         loop {
-            match self.signals.next() {
+            match self.signals.wait() {
                 News::Reload => self.reload(file),
                 News::Report => self.report(),
                 News::Terminate if stopping => return Ok(()),

@@ -42,7 +42,7 @@ impl<E: Executor> Signals<E> {
     }
 
     /// Waits for what happens next.
-    pub fn next(&mut self) -> News {
+    pub fn wait(&mut self) -> News {
         let streams = self.streams.iter_mut();
         let futures = streams.map(|(news, stream)| {
             let news = *news;

@@ -53,7 +53,7 @@ impl Ike<'_> {
         key: NegotiationKey,
         keys: Keys,
         last_block: Block,
-        identity: Identity,
+        identity: &Identity,
         initial_contact: bool,
         reply: Option<Span>,
         out: &mut Out,
@@ -63,7 +63,7 @@ impl Ike<'_> {
         let (life, renews) = (negotiation.life, negotiation.renews);
         let attached = match renews.filter(|&peer| self.peers.find(peer).is_some()) {
             Some(peer) => Ok((peer, Verdict::Join)),
-            None => self.attach(cx, key, &identity, initial_contact, out),
+            None => self.attach(cx, key, identity, initial_contact, out),
         };
         let (peer, verdict) = match attached {
             Ok(attached) => attached,

@@ -414,7 +414,7 @@ impl Ike<'_> {
         })?;
         negotiation.answered.keep(arrival.request, out.bytes(span));
         negotiation.path = arrival.path;
-        self.establish(cx, key, keys, last_block, identity, contact, Some(span), out)
+        self.establish(cx, key, keys, last_block, &identity, contact, Some(span), out)
     }
 
     /// The header of a message in plain text that belongs to a negotiation.

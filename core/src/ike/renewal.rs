@@ -311,7 +311,7 @@ impl Ike<'_> {
             return Err(DropReason::BadIdentity);
         }
         let keys = keys.clone();
-        self.establish(cx, key, keys, last_block, identity, false, None, out)?;
+        self.establish(cx, key, keys, last_block, &identity, false, None, out)?;
         self.forget_negotiation(key);
         Ok(())
     }

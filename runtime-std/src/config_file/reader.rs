@@ -263,7 +263,7 @@ impl<'f> Section<'f> {
 pub(super) fn quoted(text: &str) -> String {
     let shown: String = text.chars().take(60).collect();
     let dots = if shown.len() < text.len() { "…" } else { "" };
-    format!("{:?}{dots}", shown)
+    format!("{shown:?}{dots}")
 }
 
 fn article(noun: &str) -> &'static str {

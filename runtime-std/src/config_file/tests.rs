@@ -210,7 +210,8 @@ fn names_subnets_and_pools_are_checked() {
     );
     assert_eq!(
         message("name = \"hanako\"", "name = \"JIRO\""),
-        "k.toml:32: hub.user.name: a user \"JIRO\" exists; names differ in more than case; rename one"
+        "k.toml:32: hub.user.name: a user \"JIRO\" exists; \
+         names differ in more than case; rename one"
     );
     assert_eq!(
         message("name = \"LAB\"", "name = \"Default\""),

@@ -62,7 +62,7 @@ pub(super) fn bounds(address: Ipv4Addr, prefix_len: u8) -> (Ipv4Addr, Ipv4Addr) 
 }
 
 fn hex(digits: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let whole = !digits.is_empty() && digits.len() % 2 == 0;
+    let whole = !digits.is_empty() && digits.len().is_multiple_of(2);
     if !whole || !digits.bytes().all(|octet| octet.is_ascii_hexdigit()) {
         return None;
     }

@@ -38,7 +38,8 @@ pub(super) fn line(event: &Event, policy: Policy) -> Line {
         Event::SessionUp { remote, user, hub, address, took, .. } => {
             let (shown, millis) = (untrusted(user), took.as_millis());
             let text = format!(
-                "{remote}: user {shown} up in hub {}, address {address}, {millis} ms after the call",
+                "{remote}: user {shown} up in hub {}, address {address}, \
+                 {millis} ms after the call",
                 untrusted(hub)
             );
             at(Level::Info, "session-up", text, *remote)

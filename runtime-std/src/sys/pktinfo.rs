@@ -86,7 +86,7 @@ impl Control {
     }
 
     fn header(&self, len: usize) -> Option<(libc::c_int, libc::c_int, usize)> {
-        if len < HEADER_LEN || len > CONTROL_LEN {
+        if !(HEADER_LEN..=CONTROL_LEN).contains(&len) {
             return None;
         }
         // SAFETY: the array is longer than a header, whose bit patterns are all valid.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::checked;
 
-/// Wakes a thread that waits in [`wait`].
+/// Wakes a thread that waits in [`PollSet::wait`].
 #[derive(Debug)]
 pub struct Waker(File);
 
