@@ -363,4 +363,4 @@ pub const ACTIONS_MAX: usize = 32;
 const _: () = assert!(NAME_LEN <= u8::MAX as usize, "the length of our name fits a reply");
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -134,4 +134,4 @@ fn send(out: &mut Out, protocol: Protocol, code: u8, id: u8, data: impl FnOnce(&
 const ACTIONS_MAX: usize = 8;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

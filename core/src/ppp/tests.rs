@@ -1,6 +1,6 @@
 //! The link against a client of its own, over a network that loses, doubles and reorders.
 
-mod client;
+pub(crate) mod client;
 mod link;
 
 use core::net::Ipv4Addr;

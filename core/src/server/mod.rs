@@ -236,3 +236,6 @@ impl<'a, P: Pool> Server<'a, P> {
 const OUTER_MTU: u16 = 1500;
 /// The least that IPv6 promises to carry is 1 280; IPv4 networks may do with less.
 const OUTER_MTU_MIN: u16 = 576;
+
+#[cfg(test)]
+mod tests;

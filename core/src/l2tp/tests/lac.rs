@@ -6,19 +6,19 @@ use std::vec::Vec;
 
 /// The parts of a control message as the LAC reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) tunnel: u16,
-    pub(super) session: u16,
-    pub(super) ns: u16,
-    pub(super) nr: u16,
+pub(crate) struct Seen {
+    pub(crate) tunnel: u16,
+    pub(crate) session: u16,
+    pub(crate) ns: u16,
+    pub(crate) nr: u16,
     /// Message type; 0 for an acknowledgement.
-    pub(super) kind: u16,
+    pub(crate) kind: u16,
     /// Attribute and value of what follows the type.
-    pub(super) avps: Vec<(u16, Vec<u8>)>,
+    pub(crate) avps: Vec<(u16, Vec<u8>)>,
 }
 
 impl Seen {
-    pub(super) fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let at = |offset: usize| u16::from_be_bytes([bytes[offset], bytes[offset + 1]]);
         assert_eq!(at(0), 0xc802, "a control message of ours has T, L and S");
         assert_eq!(usize::from(at(2)), bytes.len());
@@ -39,23 +39,23 @@ impl Seen {
         Self { tunnel: at(4), session: at(6), ns: at(8), nr: at(10), kind, avps }
     }
 
-    pub(super) fn avp(&self, attribute: u16) -> Option<&[u8]> {
+    pub(crate) fn avp(&self, attribute: u16) -> Option<&[u8]> {
         self.avps.iter().find(|avp| avp.0 == attribute).map(|avp| &avp.1[..])
     }
 
-    pub(super) fn avp_u16(&self, attribute: u16) -> u16 {
+    pub(crate) fn avp_u16(&self, attribute: u16) -> u16 {
         let value = self.avp(attribute).expect("the AVP is there");
         u16::from_be_bytes([value[0], value[1]])
     }
 }
 
 /// One AVP with the M bit.
-pub(super) fn avp(attribute: u16, value: &[u8]) -> Vec<u8> {
+pub(crate) fn avp(attribute: u16, value: &[u8]) -> Vec<u8> {
     raw_avp(0x8000, 0, attribute, value)
 }
 
 /// One AVP with any flags and vendor.
-pub(super) fn raw_avp(flags: u16, vendor: u16, attribute: u16, value: &[u8]) -> Vec<u8> {
+pub(crate) fn raw_avp(flags: u16, vendor: u16, attribute: u16, value: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.extend_from_slice(&(flags | (value.len() as u16 + 6)).to_be_bytes());
     bytes.extend_from_slice(&vendor.to_be_bytes());
@@ -65,7 +65,7 @@ pub(super) fn raw_avp(flags: u16, vendor: u16, attribute: u16, value: &[u8]) -> 
 }
 
 /// A control message with these ids and numbers.
-pub(super) fn control(ids: (u16, u16), ns: u16, nr: u16, avps: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn control(ids: (u16, u16), ns: u16, nr: u16, avps: &[Vec<u8>]) -> Vec<u8> {
     let body = avps.concat();
     let mut bytes = vec![0xc8, 2];
     for field in [body.len() as u16 + 12, ids.0, ids.1, ns, nr] {
@@ -76,13 +76,13 @@ pub(super) fn control(ids: (u16, u16), ns: u16, nr: u16, avps: &[Vec<u8>]) -> Ve
 }
 
 /// The AVPs of a message of type `kind`.
-pub(super) fn message(kind: u16, rest: &[Vec<u8>]) -> Vec<Vec<u8>> {
+pub(crate) fn message(kind: u16, rest: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut avps = vec![avp(0, &kind.to_be_bytes())];
     avps.extend_from_slice(rest);
     avps
 }
 
-pub(super) fn sccrq(tunnel: u16) -> Vec<Vec<u8>> {
+pub(crate) fn sccrq(tunnel: u16) -> Vec<Vec<u8>> {
     message(
         1,
         &[
@@ -98,11 +98,11 @@ pub(super) fn sccrq(tunnel: u16) -> Vec<Vec<u8>> {
     )
 }
 
-pub(super) fn icrq(session: u16) -> Vec<Vec<u8>> {
+pub(crate) fn icrq(session: u16) -> Vec<Vec<u8>> {
     message(10, &[avp(14, &session.to_be_bytes()), avp(15, &[0, 0, 0, 1]), avp(18, &[0, 0, 0, 0])])
 }
 
-pub(super) fn iccn() -> Vec<Vec<u8>> {
+pub(crate) fn iccn() -> Vec<Vec<u8>> {
     message(
         12,
         &[
@@ -114,16 +114,16 @@ pub(super) fn iccn() -> Vec<Vec<u8>> {
     )
 }
 
-pub(super) fn cdn(session: u16) -> Vec<Vec<u8>> {
+pub(crate) fn cdn(session: u16) -> Vec<Vec<u8>> {
     message(14, &[avp(1, &[0, 3, 0, 0]), avp(14, &session.to_be_bytes())])
 }
 
-pub(super) fn stop_ccn(tunnel: u16) -> Vec<Vec<u8>> {
+pub(crate) fn stop_ccn(tunnel: u16) -> Vec<Vec<u8>> {
     message(4, &[avp(9, &tunnel.to_be_bytes()), avp(1, &[0, 1, 0, 0])])
 }
 
 /// A data message without any optional field but the length, if asked for.
-pub(super) fn data(ids: (u16, u16), with_length: bool, ppp: &[u8]) -> Vec<u8> {
+pub(crate) fn data(ids: (u16, u16), with_length: bool, ppp: &[u8]) -> Vec<u8> {
     let mut bytes = if with_length { vec![0x40, 2] } else { vec![0, 2] };
     if with_length {
         bytes.extend_from_slice(&(ppp.len() as u16 + 8).to_be_bytes());
@@ -136,26 +136,26 @@ pub(super) fn data(ids: (u16, u16), with_length: bool, ppp: &[u8]) -> Vec<u8> {
 
 /// A LAC that opens one tunnel and some calls, and repeats what is not acknowledged.
 #[derive(Debug)]
-pub(super) struct Lac {
-    pub(super) tunnel: u16,
+pub(crate) struct Lac {
+    pub(crate) tunnel: u16,
     /// The LNS's tunnel id, once known.
-    pub(super) peer_tunnel: u16,
-    pub(super) ns: u16,
-    pub(super) nr: u16,
+    pub(crate) peer_tunnel: u16,
+    pub(crate) ns: u16,
+    pub(crate) nr: u16,
     /// Ours and the LNS's id of each call that has its ICRP.
-    pub(super) calls: Vec<(u16, u16)>,
+    pub(crate) calls: Vec<(u16, u16)>,
     calls_wanted: u16,
     calls_asked: u16,
     unacked: VecDeque<(u16, u16, Vec<Vec<u8>>)>,
     next_repeat: u64,
     patience: u64,
-    pub(super) stopped: bool,
+    pub(crate) stopped: bool,
     /// The messages in order, their types only.
-    pub(super) heard: Vec<u16>,
+    pub(crate) heard: Vec<u16>,
 }
 
 impl Lac {
-    pub(super) fn new(tunnel: u16, calls_wanted: u16) -> Self {
+    pub(crate) fn new(tunnel: u16, calls_wanted: u16) -> Self {
         Self {
             tunnel,
             peer_tunnel: 0,
@@ -173,7 +173,7 @@ impl Lac {
     }
 
     /// Queues and returns a message.
-    pub(super) fn say(&mut self, now: u64, session: u16, avps: Vec<Vec<u8>>) -> Vec<u8> {
+    pub(crate) fn say(&mut self, now: u64, session: u16, avps: Vec<Vec<u8>>) -> Vec<u8> {
         let bytes = control((self.peer_tunnel, session), self.ns, self.nr, &avps);
         self.unacked.push_back((self.ns, session, avps));
         self.ns = self.ns.wrapping_add(1);
@@ -183,16 +183,16 @@ impl Lac {
         bytes
     }
 
-    pub(super) fn dial(&mut self, now: u64) -> Vec<u8> {
+    pub(crate) fn dial(&mut self, now: u64) -> Vec<u8> {
         self.say(now, 0, sccrq(self.tunnel))
     }
 
-    pub(super) fn deadline(&self) -> u64 {
+    pub(crate) fn deadline(&self) -> u64 {
         if self.unacked.is_empty() { u64::MAX } else { self.next_repeat }
     }
 
     /// Everything that is not acknowledged, once more.
-    pub(super) fn repeat(&mut self, now: u64) -> Vec<Vec<u8>> {
+    pub(crate) fn repeat(&mut self, now: u64) -> Vec<Vec<u8>> {
         if now < self.deadline() {
             return Vec::new();
         }
@@ -204,7 +204,7 @@ impl Lac {
     }
 
     /// Works on a message of the LNS and returns the answers.
-    pub(super) fn hear(&mut self, now: u64, bytes: &[u8]) -> Vec<Vec<u8>> {
+    pub(crate) fn hear(&mut self, now: u64, bytes: &[u8]) -> Vec<Vec<u8>> {
         let seen = Seen::parse(bytes);
         assert_eq!(seen.tunnel, self.tunnel);
         let before = self.unacked.len();
@@ -248,7 +248,7 @@ impl Lac {
         answers
     }
 
-    pub(super) fn ack(&self) -> Vec<u8> {
+    pub(crate) fn ack(&self) -> Vec<u8> {
         control((self.peer_tunnel, 0), self.ns, self.nr, &[])
     }
 }

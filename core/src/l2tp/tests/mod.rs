@@ -1,6 +1,6 @@
 mod dial;
 mod hostile;
-mod lac;
+pub(crate) mod lac;
 mod life;
 mod limits;
 mod line;

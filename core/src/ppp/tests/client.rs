@@ -10,17 +10,17 @@ use crate::crypto::mschap;
 
 /// How the client behaves.
 #[derive(Clone, Debug)]
-pub(super) struct Habits {
-    pub(super) user: Vec<u8>,
-    pub(super) password: String,
+pub(crate) struct Habits {
+    pub(crate) user: Vec<u8>,
+    pub(crate) password: String,
     /// Refuses MS-CHAPv2 and asks for PAP.
-    pub(super) pap: bool,
+    pub(crate) pap: bool,
     /// Options of its LCP request.
-    pub(super) lcp: Vec<Vec<u8>>,
+    pub(crate) lcp: Vec<Vec<u8>>,
     /// Options of its IPCP request.
-    pub(super) ipcp: Vec<Vec<u8>>,
+    pub(crate) ipcp: Vec<Vec<u8>>,
     /// Leaves out address and control, and the protocol's first octet.
-    pub(super) compresses: bool,
+    pub(crate) compresses: bool,
 }
 
 impl Default for Habits {
@@ -44,19 +44,19 @@ impl Default for Habits {
 
 /// One side of a negotiation: our request, and whether each side has agreed.
 #[derive(Debug, Default)]
-pub(super) struct Side {
-    pub(super) wishes: Vec<Vec<u8>>,
+pub(crate) struct Side {
+    pub(crate) wishes: Vec<Vec<u8>>,
     id: u8,
     agreed_ours: bool,
-    pub(super) agreed_theirs: bool,
+    pub(crate) agreed_theirs: bool,
     /// The server's options when it was last Acked.
-    pub(super) theirs: Vec<u8>,
+    pub(crate) theirs: Vec<u8>,
     next: u64,
     tries: u32,
 }
 
 impl Side {
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.agreed_ours && self.agreed_theirs
     }
 
@@ -67,18 +67,18 @@ impl Side {
 
 /// The client.
 #[derive(Debug)]
-pub(super) struct Client {
-    pub(super) habits: Habits,
-    pub(super) lcp: Side,
-    pub(super) ipcp: Side,
-    pub(super) authenticated: bool,
+pub(crate) struct Client {
+    pub(crate) habits: Habits,
+    pub(crate) lcp: Side,
+    pub(crate) ipcp: Side,
+    pub(crate) authenticated: bool,
     /// Why it gave up.
-    pub(super) failed: Option<String>,
+    pub(crate) failed: Option<String>,
     /// The proof that the server has to give, of the newest response.
     expected: Option<String>,
     pap_next: Option<u64>,
     pap_id: u8,
-    pub(super) protocol_rejects: Vec<u16>,
+    pub(crate) protocol_rejects: Vec<u16>,
     sent: Vec<Vec<u8>>,
 }
 
@@ -86,7 +86,7 @@ pub(super) struct Client {
 const RESTART_MS: u64 = 3_000;
 
 impl Client {
-    pub(super) fn new(habits: Habits) -> Self {
+    pub(crate) fn new(habits: Habits) -> Self {
         let lcp = Side { wishes: habits.lcp.clone(), ..Side::default() };
         let ipcp = Side { wishes: habits.ipcp.clone(), ..Side::default() };
         Self {
@@ -103,18 +103,18 @@ impl Client {
         }
     }
 
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.failed.is_none() && self.lcp.is_open() && self.authenticated && self.ipcp.is_open()
     }
 
     /// The address it was given.
-    pub(super) fn address(&self) -> Option<[u8; 4]> {
+    pub(crate) fn address(&self) -> Option<[u8; 4]> {
         let address = self.ipcp.wishes.iter().find(|wish| wish[0] == 3)?;
         address[2..].try_into().ok()
     }
 
     /// Frames to send, and when to be called again.
-    pub(super) fn poll(&mut self, now: u64) -> Vec<Vec<u8>> {
+    pub(crate) fn poll(&mut self, now: u64) -> Vec<Vec<u8>> {
         if self.failed.is_none() {
             self.repeat(now, 0xc021);
             if self.lcp.is_open() && self.pap_next.is_some_and(|at| at <= now) {
@@ -127,7 +127,7 @@ impl Client {
         std::mem::take(&mut self.sent)
     }
 
-    pub(super) fn deadline(&self) -> Option<u64> {
+    pub(crate) fn deadline(&self) -> Option<u64> {
         if self.failed.is_some() {
             return None;
         }
@@ -170,7 +170,7 @@ impl Client {
         self.sent.push(frame);
     }
 
-    pub(super) fn handle(&mut self, now: u64, frame: &[u8]) {
+    pub(crate) fn handle(&mut self, now: u64, frame: &[u8]) {
         if self.failed.is_some() {
             return;
         }
@@ -325,7 +325,7 @@ impl Client {
     }
 }
 
-pub(super) fn packet(code: u8, id: u8, data: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(code: u8, id: u8, data: &[u8]) -> Vec<u8> {
     let mut packet = vec![code, id];
     packet.extend((data.len() as u16 + 4).to_be_bytes());
     packet.extend(data);
@@ -342,6 +342,6 @@ fn options(mut data: &[u8]) -> Vec<Vec<u8>> {
     options
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }

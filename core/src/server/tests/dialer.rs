@@ -1,0 +1,168 @@
+//! A whole client: LAC, PPP and a host behind it that answers pings.
+
+use core::net::SocketAddr;
+use std::vec::Vec;
+
+use super::packet::{self, Ip};
+use crate::l2tp::tests::lac::{self, Lac};
+use crate::ppp::tests::client::{Client, Habits};
+
+/// A datagram to a port of the server.
+pub(super) type Datagram = (u16, Vec<u8>);
+
+#[derive(Debug)]
+pub(super) struct Dialer {
+    pub(super) address: SocketAddr,
+    pub(super) lac: Lac,
+    pub(super) ppp: Option<Client>,
+    habits: Habits,
+    /// IPv4 packets that came, pings apart.
+    pub(super) heard: Vec<Ip>,
+    /// Died without a word: hears and says nothing.
+    pub(super) is_dead: bool,
+    sent: Vec<Datagram>,
+}
+
+impl Dialer {
+    pub(super) fn new(address: SocketAddr, tunnel: u16, habits: Habits) -> Self {
+        Self {
+            address,
+            lac: Lac::new(tunnel, 1),
+            ppp: None,
+            habits,
+            heard: Vec::new(),
+            is_dead: false,
+            sent: Vec::new(),
+        }
+    }
+
+    pub(super) fn dial(&mut self, now: u64) {
+        let sccrq = self.lac.dial(now);
+        self.send_l2tp(sccrq);
+    }
+
+    /// CDN and StopCCN, as xl2tpd does.
+    pub(super) fn hang_up(&mut self, now: u64) {
+        if let Some(&(ours, theirs)) = self.lac.calls.first() {
+            let cdn = self.lac.say(now, theirs, lac::cdn(ours));
+            self.send_l2tp(cdn);
+        }
+        let stop = self.lac.say(now, 0, lac::stop_ccn(self.lac.tunnel));
+        self.send_l2tp(stop);
+        self.lac.calls.clear();
+        self.ppp = None;
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.ppp.as_ref().is_some_and(Client::is_up)
+    }
+
+    /// Whether anything told it that it has no call any more.
+    pub(super) fn is_down(&self) -> bool {
+        let failed = self.ppp.as_ref().is_some_and(|ppp| ppp.failed.is_some());
+        failed || self.lac.stopped || self.lac.heard.contains(&14)
+    }
+
+    pub(super) fn ip(&self) -> [u8; 4] {
+        self.ppp.as_ref().and_then(Client::address).expect("an address")
+    }
+
+    pub(super) fn send_ip(&mut self, packet: &[u8]) {
+        self.send_ppp(&[&[0xff, 3, 0, 0x21], packet].concat());
+    }
+
+    pub(super) fn ping(&mut self, to: [u8; 4], id: u16) {
+        let ping = packet::ping(self.ip(), to, id);
+        self.send_ip(&ping);
+    }
+
+    /// Whether `from` answered the ping `id`.
+    pub(super) fn has_pong(&self, from: [u8; 4], id: u16) -> bool {
+        self.heard.iter().any(|ip| ip.from == from && ip.echo() == Some((0, id)))
+    }
+
+    pub(super) fn send_ppp(&mut self, frame: &[u8]) {
+        let Some(&(_, theirs)) = self.lac.calls.first() else { return };
+        let bytes = lac::data((self.lac.peer_tunnel, theirs), true, frame);
+        self.send_l2tp(bytes);
+    }
+
+    pub(super) fn send_l2tp(&mut self, bytes: Vec<u8>) {
+        if !self.is_dead {
+            self.sent.push((1701, bytes));
+        }
+    }
+
+    pub(super) fn take_sent(&mut self) -> Vec<Datagram> {
+        core::mem::take(&mut self.sent)
+    }
+
+    pub(super) fn deadline(&self) -> u64 {
+        if self.is_dead {
+            return u64::MAX;
+        }
+        let ppp = self.ppp.as_ref().and_then(Client::deadline);
+        ppp.map_or(u64::MAX, |at| at.saturating_mul(1_000)).min(self.lac.deadline())
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: u64) {
+        for bytes in self.lac.repeat(now) {
+            self.send_l2tp(bytes);
+        }
+        self.poll_ppp(now);
+    }
+
+    pub(super) fn handle(&mut self, now: u64, port: u16, bytes: &[u8]) {
+        assert_eq!(port, 1701);
+        if !self.is_dead {
+            self.handle_l2tp(now, bytes);
+        }
+    }
+
+    fn handle_l2tp(&mut self, now: u64, bytes: &[u8]) {
+        if bytes[0] & 0x80 == 0 {
+            return self.handle_data(now, bytes);
+        }
+        for answer in self.lac.hear(now, bytes) {
+            self.send_l2tp(answer);
+        }
+        if self.ppp.is_none() && !self.lac.calls.is_empty() {
+            self.ppp = Some(Client::new(self.habits.clone()));
+        }
+        self.poll_ppp(now);
+    }
+
+    fn handle_data(&mut self, now: u64, bytes: &[u8]) {
+        assert_eq!(bytes[1], 2, "version 2");
+        assert_eq!(bytes[0] & 0x0a, 0, "neither numbers nor an offset were asked for");
+        let at = if bytes[0] & 0x40 == 0 { 2 } else { 4 };
+        if at == 4 {
+            assert_eq!(usize::from(u16::from_be_bytes([bytes[2], bytes[3]])), bytes.len());
+        }
+        let ids = [0, 2].map(|more| u16::from_be_bytes([bytes[at + more], bytes[at + more + 1]]));
+        let Some(&(ours, _)) = self.lac.calls.first() else { return };
+        assert_eq!(ids, [self.lac.tunnel, ours]);
+        let Some(ppp) = &mut self.ppp else { return };
+        let frame = &bytes[at + 4..];
+        let information = frame.strip_prefix(&[0xff, 3]).unwrap_or(frame);
+        match information {
+            [0x21, packet @ ..] | [0, 0x21, packet @ ..] => {
+                assert!(ppp.is_up(), "no data before the link is up");
+                let ip = Ip::parse(packet);
+                match ip.pong() {
+                    Some(pong) => self.send_ip(&pong),
+                    None => self.heard.push(ip),
+                }
+            }
+            _ => ppp.handle(now / 1_000, frame),
+        }
+        self.poll_ppp(now);
+    }
+
+    fn poll_ppp(&mut self, now: u64) {
+        let Some(ppp) = &mut self.ppp else { return };
+        for frame in ppp.poll(now / 1_000) {
+            self.send_ppp(&frame);
+        }
+    }
+}

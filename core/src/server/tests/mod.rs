@@ -1,0 +1,13 @@
+//! A whole server under independent clients, on a virtual clock.
+//!
+//! Every scenario goes through [`world::play`], which runs it twice and compares what the server
+//! did octet for octet; [`world::World`] checks the drive contract at every step, and that no
+//! buffer is lost.
+
+mod checks;
+mod dial;
+mod dialer;
+mod packet;
+mod pool;
+mod setup;
+mod world;

@@ -1,0 +1,350 @@
+//! A server, its clients, and the network and the clock between them.
+
+use core::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::format;
+use std::vec::Vec;
+
+use super::checks::{Ledger, Trace};
+use super::dialer::Dialer;
+use super::pool::Counting;
+use super::setup::Setup;
+use crate::addr::{Outer, Path};
+use crate::buf::Frame;
+use crate::config::{Config, ConfigError};
+use crate::discard::DropReason;
+use crate::event::Event;
+use crate::ids::RequestId;
+use crate::ppp::tests::client::Habits;
+use crate::server::{Answer, BridgeId, Command, Cx, Input, Output, Request, Server, Storage};
+use crate::store::model::Random;
+use crate::time::{Duration, Instant};
+
+/// Runs `scenario` twice, on clean and on dirty buffers, and checks that the server does the same
+/// both times, and that nothing is left of it in the end.
+pub(super) fn play(setup: &Setup, scenario: impl Fn(&mut World)) {
+    let [clean, dirty] = [0, 0xa5].map(|dirt| {
+        let mut world = World::new(setup, dirt);
+        scenario(&mut world);
+        world.finish()
+    });
+    assert_eq!(clean, dirty, "the same inputs lead to the same outputs");
+}
+
+/// What is under way.
+enum Hop {
+    ToServer { path: Path, payload: Vec<u8> },
+    ToClient { client: usize, port: u16, payload: Vec<u8> },
+    FromBridge { bridge: BridgeId, frame: Vec<u8> },
+    Answer { id: RequestId, answer: std::boxed::Box<Answer> },
+}
+
+pub(super) struct World {
+    /// Microseconds.
+    pub(super) now: u64,
+    pub(super) server: Server<'static, Counting>,
+    pub(super) pool: Counting,
+    pub(super) clients: Vec<Dialer>,
+    /// Frames that came out of bridges, until a test takes them.
+    pub(super) bridged: Vec<(BridgeId, Vec<u8>)>,
+    pub(super) events: Vec<Event>,
+    pub(super) ledger: Ledger,
+    /// Datagrams that no client takes, since its address is nobody's.
+    pub(super) strays: Vec<(Path, Vec<u8>)>,
+    random: Random,
+    setup: Setup,
+    queue: BTreeMap<(u64, u64), Hop>,
+    hops: u64,
+    deadline: Option<u64>,
+    trace: Trace,
+}
+
+impl World {
+    pub(super) fn new(setup: &Setup, dirt: u8) -> Self {
+        let storage = Storage::allocate(&setup.limits);
+        let seed = [setup.seed; 32];
+        let server = Server::new(storage, &setup.limits, &setup.config, seed).expect("a config");
+        let mut world = Self {
+            now: 1_000_000_000,
+            server,
+            pool: Counting::new(setup.buffers, dirt),
+            clients: Vec::new(),
+            bridged: Vec::new(),
+            events: Vec::new(),
+            ledger: Ledger::default(),
+            strays: Vec::new(),
+            random: Random(u64::from(setup.seed) << 32 | 0x9e37_79b9),
+            setup: setup.clone(),
+            queue: BTreeMap::new(),
+            hops: 0,
+            deadline: None,
+            trace: Trace::default(),
+        };
+        world.drain();
+        world
+    }
+
+    /// Adds a client at an address of its own, which dials at once.
+    pub(super) fn dial(&mut self, habits: Habits) -> usize {
+        let number = self.clients.len() as u8;
+        self.dial_from(([198, 51, 100, 10 + number], 1701).into(), habits)
+    }
+
+    pub(super) fn dial_from(&mut self, address: SocketAddr, habits: Habits) -> usize {
+        let tunnel = 7 + self.clients.len() as u16;
+        self.clients.push(Dialer::new(address, tunnel, habits));
+        let client = self.clients.len() - 1;
+        self.with_client(client, Dialer::dial);
+        client
+    }
+
+    /// Adds a client and waits until it is up.
+    pub(super) fn dial_up(&mut self, habits: Habits) -> usize {
+        let client = self.dial(habits);
+        assert!(self.run_until_up(client, 30_000), "{:?}", self.clients[client]);
+        client
+    }
+
+    /// Whether `client` is up within `within_ms`.
+    pub(super) fn run_until_up(&mut self, client: usize, within_ms: u64) -> bool {
+        self.run_until(within_ms, |world| world.clients[client].is_up())
+    }
+
+    /// Whether `is_so` within `within_ms`.
+    pub(super) fn run_until(&mut self, within_ms: u64, is_so: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now + within_ms * 1_000;
+        while !is_so(self) {
+            if !self.step(end) {
+                return is_so(self);
+            }
+        }
+        true
+    }
+
+    pub(super) fn run_ms(&mut self, span_ms: u64) {
+        let end = self.now + span_ms * 1_000;
+        while self.step(end) {}
+    }
+
+    /// Lets a client do something and sends what it says.
+    pub(super) fn with_client<R>(
+        &mut self,
+        client: usize,
+        act: impl FnOnce(&mut Dialer, u64) -> R,
+    ) -> R {
+        let result = act(&mut self.clients[client], self.now);
+        let remote = self.clients[client].address;
+        for (port, payload) in self.clients[client].take_sent() {
+            let path = path_to(port, remote);
+            self.transmit(|| Hop::ToServer { path, payload: payload.clone() });
+        }
+        result
+    }
+
+    /// Whether a ping from `client` to `to` is answered.
+    pub(super) fn pings(&mut self, client: usize, to: [u8; 4]) -> bool {
+        let id = self.random.next() as u16;
+        self.with_client(client, |dialer, _| dialer.ping(to, id));
+        self.run_until(3_000, |world| world.clients[client].has_pong(to, id))
+    }
+
+    /// Hands a datagram in now, past the network; returns how many drops that counted.
+    pub(super) fn inject(&mut self, path: Path, payload: &[u8]) -> u64 {
+        let before = self.server.drops().total();
+        self.hand_in(Hop::ToServer { path, payload: payload.to_vec() });
+        self.drain();
+        self.server.drops().total() - before
+    }
+
+    /// Puts a frame on a bridge; it arrives after the delay of the network.
+    pub(super) fn send_frame(&mut self, bridge: BridgeId, frame: Vec<u8>) {
+        self.after(DELAY_US, Hop::FromBridge { bridge, frame });
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        self.handle(Input::Command(command));
+        self.drain();
+    }
+
+    pub(super) fn configure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
+        let mut cx = Cx { now: instant(self.now), pool: &mut self.pool };
+        let result = self.server.configure(&mut cx, config);
+        self.drain();
+        result
+    }
+
+    pub(super) fn drops(&self, reason: DropReason) -> u64 {
+        self.server.drops().of(reason)
+    }
+
+    /// Lets the next thing happen; `false` if there is none until `end`.
+    fn step(&mut self, end: u64) -> bool {
+        let queued = self.queue.keys().next().map(|&(at, _)| at);
+        let clients = self.clients.iter().map(Dialer::deadline).min();
+        let next = [queued, clients, self.deadline].into_iter().flatten().min();
+        let Some(next) = next.filter(|&next| next <= end) else {
+            self.now = end;
+            return false;
+        };
+        self.now = self.now.max(next);
+        self.hand_in_batch();
+        for client in 0..self.clients.len() {
+            if self.clients[client].deadline() <= self.now {
+                self.with_client(client, Dialer::handle_timeout);
+                assert!(self.clients[client].deadline() > self.now, "a client moves on");
+            }
+        }
+        true
+    }
+
+    /// Hands in what has arrived, as much at once as the setup says.
+    fn hand_in_batch(&mut self) {
+        let is_due = self.deadline.is_some_and(|at| at <= self.now);
+        if is_due {
+            self.handle(Input::Timer);
+        }
+        let mut count = usize::from(is_due);
+        while count < self.setup.batch {
+            let Some(entry) = self.queue.first_entry() else { break };
+            if entry.key().0 > self.now {
+                break;
+            }
+            let hop = entry.remove();
+            count += 1;
+            self.hand_in(hop);
+        }
+        self.drain();
+    }
+
+    fn hand_in(&mut self, hop: Hop) {
+        match hop {
+            Hop::ToServer { path, payload } => {
+                self.ledger.note_in(&path, &payload);
+                // Without a buffer nothing can be received: that equals loss.
+                if let Ok(payload) = Frame::copy_of(&mut self.pool, &payload) {
+                    self.handle(Input::Datagram { path, payload });
+                }
+            }
+            Hop::FromBridge { bridge, frame } => {
+                if let Ok(frame) = Frame::copy_of(&mut self.pool, &frame) {
+                    self.handle(Input::Frame { bridge, frame });
+                }
+            }
+            Hop::Answer { id, answer } => {
+                let mut cx = Cx { now: instant(self.now), pool: &mut self.pool };
+                self.server.handle_answer(&mut cx, id, &answer);
+            }
+            Hop::ToClient { client, port, payload } => {
+                self.with_client(client, |dialer, now| dialer.handle(now, port, &payload));
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input<super::pool::Buffer>) {
+        let mut cx = Cx { now: instant(self.now), pool: &mut self.pool };
+        self.server.handle(&mut cx, input);
+    }
+
+    /// Polls until the server waits, and checks that it really does.
+    pub(super) fn drain(&mut self) {
+        for polls in 0.. {
+            assert!(polls < 1_000_000, "the server comes to rest");
+            match self.poll() {
+                Output::Wait(at) => {
+                    let Output::Wait(again) = self.poll() else { panic!("it said Wait") };
+                    assert_eq!(at, again, "Wait is said again");
+                    assert!(at.is_none_or(|at| at > instant(self.now)), "Wait lies ahead");
+                    self.deadline = at.map(Instant::as_micros);
+                    break;
+                }
+                output => self.carry_out(output),
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Output<super::pool::Buffer> {
+        let mut cx = Cx { now: instant(self.now), pool: &mut self.pool };
+        self.server.poll(&mut cx)
+    }
+
+    fn carry_out(&mut self, output: Output<super::pool::Buffer>) {
+        self.trace.add(&self.now.to_be_bytes());
+        match output {
+            Output::Transmit { path, payload } => {
+                self.trace.add(format!("{path:?}").as_bytes());
+                self.trace.add(payload.bytes());
+                self.ledger.note_out(&path, payload.bytes());
+                self.deliver(path, payload.bytes().to_vec());
+            }
+            Output::Frame { bridge, frame } => {
+                self.trace.add(format!("{bridge:?}").as_bytes());
+                self.trace.add(frame.bytes());
+                self.bridged.push((bridge, frame.bytes().to_vec()));
+            }
+            Output::Event(event) => {
+                self.trace.add(format!("{event:?}").as_bytes());
+                self.events.push(event);
+            }
+            Output::Request(id) => {
+                self.trace.add(format!("{id:?}").as_bytes());
+                let Some(Request::Dh(job)) = self.server.take_request(id) else {
+                    panic!("a request can be taken");
+                };
+                assert!(self.server.take_request(id).is_none(), "once");
+                let answer = Answer::Dh(job.run()).into();
+                self.after(2_000, Hop::Answer { id, answer });
+            }
+            Output::Wait(_) => unreachable!("handled by drain"),
+        }
+    }
+
+    fn deliver(&mut self, path: Path, payload: Vec<u8>) {
+        assert_eq!(path.local.ip(), path_to(0, path.remote).local.ip(), "the address asked for");
+        let client = self.clients.iter().rposition(|client| client.address == path.remote);
+        match client {
+            Some(client) => {
+                let port = path.local.port();
+                self.transmit(|| Hop::ToClient { client, port, payload: payload.clone() });
+            }
+            None => self.strays.push((path, payload)),
+        }
+    }
+
+    fn transmit(&mut self, hop: impl Fn() -> Hop) {
+        if self.random.below(100) < self.setup.loss {
+            return;
+        }
+        let copies = 1 + usize::from(self.random.below(100) < self.setup.copies);
+        for _ in 0..copies {
+            let late = self.random.below(100) < self.setup.late;
+            let more = if late { self.random.below(60_000) as u64 } else { 0 };
+            self.after(DELAY_US + more, hop());
+        }
+    }
+
+    fn after(&mut self, delay_us: u64, hop: Hop) {
+        self.hops += 1;
+        self.queue.insert((self.now + delay_us, self.hops), hop);
+    }
+
+    /// Shuts the server down and checks that nothing is left.
+    fn finish(mut self) -> Trace {
+        self.command(Command::Shutdown);
+        assert_eq!(self.server.session_count(), 0);
+        assert_eq!(self.pool.free(), self.pool.total, "every buffer came back");
+        self.trace.add(format!("{:?}", self.server.drops()).as_bytes());
+        self.trace
+    }
+}
+
+/// From a client at `remote` to a port of the server.
+pub(super) fn path_to(port: u16, remote: SocketAddr) -> Path {
+    Path { local: ([192, 0, 2, 1], port).into(), remote, outer: Outer::Udp }
+}
+
+pub(super) fn instant(micros: u64) -> Instant {
+    Instant::ZERO + Duration::from_micros(micros)
+}
+
+/// One way through the network.
+const DELAY_US: u64 = 10_000;
