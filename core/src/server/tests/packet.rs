@@ -95,11 +95,7 @@ pub(super) fn ethernet(to: [u8; 6], from: [u8; 6], kind: u16, payload: &[u8]) ->
 }
 
 /// An ARP packet for IPv4 over Ethernet: 1 asks, 2 answers.
-pub(super) fn arp(
-    operation: u16,
-    from: ([u8; 6], [u8; 4]),
-    to: ([u8; 6], [u8; 4]),
-) -> Vec<u8> {
+pub(super) fn arp(operation: u16, from: ([u8; 6], [u8; 4]), to: ([u8; 6], [u8; 4])) -> Vec<u8> {
     let mut packet = vec![0, 1, 8, 0, 6, 4];
     packet.extend(operation.to_be_bytes());
     packet.extend(from.0);
