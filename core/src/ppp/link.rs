@@ -69,6 +69,8 @@ pub struct Link {
     limit: Option<Instant>,
     /// When the address is asked for though the client has not named one.
     want_address: Option<Instant>,
+    /// When we speak first, if the client does not.
+    first_word: Option<Instant>,
     /// Fingerprint of the name in question.
     name: u64,
     /// Fingerprint of the name that was accepted.
@@ -113,6 +115,7 @@ impl Link {
             keepalive: Keepalive::new(now, config.dead_after),
             limit: None,
             want_address: None,
+            first_word: None,
             name: 0,
             user: None,
             held: heapless::Vec::new(),
@@ -134,7 +137,18 @@ impl Link {
         self.lcp.happen(now, Event::Open, out);
         self.ipcp.happen(now, Event::Open, out);
         self.ipv6cp.happen(now, Event::Open, out);
-        self.lcp.handle_up(now, rng, out);
+        self.first_word = Some(now + FIRST_WORD_WITHIN);
+    }
+
+    /// Speaks first, unless that was done: as soon as the client does, or when its time is up.
+    ///
+    /// A client's PPP starts a little after its call is up. What is sent to it before that is
+    /// lost, and repeating it costs a second; repeated too soon, the copy takes down a link that
+    /// the first one has opened.
+    fn begin(&mut self, now: Instant, rng: &mut Rng, out: &mut Out) {
+        if self.first_word.take().is_some() {
+            self.lcp.handle_up(now, rng, out);
+        }
     }
 
     /// Recognises an IP packet that may pass; everything else is for [`Self::handle_frame`].
@@ -260,6 +274,9 @@ impl Link {
             Check::Echo if self.lcp.is_open() => self.send_echo(out),
             Check::Echo | Check::Nothing => {}
         }
+        if self.first_word.is_some_and(|at| at <= now) {
+            self.begin(now, rng, out);
+        }
         if self.limit.is_some_and(|at| at <= now) {
             return self.on_limit(now, out);
         }
@@ -286,6 +303,7 @@ impl Link {
             Some(self.keepalive.deadline()),
             self.limit,
             self.want_address,
+            self.first_word,
             self.auth.as_ref().and_then(Auth::deadline),
             self.lcp.deadline(),
             self.ipcp.deadline(),
@@ -335,6 +353,7 @@ impl Link {
         packet: &Packet<'_>,
         out: &mut Out,
     ) -> Result<(), DropReason> {
+        self.begin(now, rng, out);
         match packet.code {
             lcp::code::PROTOCOL_REJECT => self.on_protocol_reject(now, packet, out),
             lcp::code::ECHO_REQUEST => self.on_echo_request(now, packet, out),
@@ -612,6 +631,8 @@ impl core::fmt::Debug for Link {
 
 /// Octets of the longest IPCP request that is kept: every option that clients know.
 const HELD_LEN: usize = 48;
+/// Time in which a client speaks first.
+const FIRST_WORD_WITHIN: Duration = Duration::from_millis(500);
 /// Octets of an unknown packet that a Protocol-Reject repeats; within every MRU that we accept.
 const REJECTED_LEN_MAX: usize = 512;
 const ESTABLISH_WITHIN: Duration = Duration::from_secs(60);

@@ -58,6 +58,7 @@ impl<P: Pool> Server<'_, P> {
         config: &Config<'_>,
     ) -> Result<(), ConfigError> {
         check(config, self.hub_states.len())?;
+        self.users.validate(config)?;
         self.settings = Settings::new(config)?;
         self.ike.configure(&config.ipsec);
         self.remove_hubs(cx, config.hubs);

@@ -36,7 +36,9 @@ impl Bench {
         let now = Instant::from_micros(1);
         let (link, rng) = (Link::new(now, config), Rng::from_seed([3; 32]));
         let mut bench = Self { link, rng, now, verdict: None, dropped: None };
-        let sent = bench.run(Link::start);
+        assert!(bench.run(Link::start).is_empty(), "the client's PPP may not be there yet");
+        bench.now = bench.link.deadline().unwrap();
+        let sent = bench.run(Link::handle_timeout);
         (bench, sent)
     }
 
@@ -115,6 +117,18 @@ impl Bench {
         self.take(LCP, 2, id, &options);
         self.take(LCP, 1, 9, theirs)
     }
+}
+
+#[test]
+fn a_client_that_speaks_first_gets_our_request_with_its_answer() {
+    let now = Instant::from_micros(1);
+    let (link, rng) = (Link::new(now, &CONFIG), Rng::from_seed([3; 32]));
+    let mut bench = Bench { link, rng, now, verdict: None, dropped: None };
+    bench.run(Link::start);
+    let said = bench.take(LCP, 1, 9, &[]);
+    assert_eq!(said.len(), 2);
+    assert!(said[0].starts_with("C021 01 01 ") && said[1] == "C021 02 09 ", "{said:?}");
+    assert!(bench.wait(0).is_empty());
 }
 
 /// Identifier and data of a line of [`Bench::run`].
