@@ -18,10 +18,20 @@ use crate::wire::isakmp::Id;
 use super::action::{Action, Out};
 use super::keymat::{Block, Keys};
 use super::table::{
-    Bytes, Dpd, Established, IDENTITY_LEN, Identity, Negotiation, NegotiationKey, Peer, SaKey,
-    SaState, Timer,
+    Bytes, Dpd, Established, IDENTITY_LEN, Identity, Joined, Negotiation, NegotiationKey, Peer,
+    SaKey, SaState, Timer,
 };
 use super::{Cx, Ike};
+
+/// What a verified phase 1 yields.
+pub(super) struct Proven {
+    pub(super) keys: Keys,
+    pub(super) last_block: Block,
+    pub(super) identity: Identity,
+    pub(super) initial_contact: bool,
+    /// The last message, sent once there is a place for the peer.
+    pub(super) reply: Option<Span>,
+}
 
 /// What becomes of the peer that looks like the one that just proved itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,18 +54,12 @@ impl Identity {
 }
 
 impl Ike<'_> {
-    /// Phase 1 is verified: makes the IKE SA and gives it to its peer. `reply` is sent once
-    /// there is a place for the peer.
-    #[allow(clippy::too_many_arguments, reason = "all that a verified phase 1 yields")]
+    /// Phase 1 is verified: makes the IKE SA and gives it to its peer.
     pub(super) fn establish(
         &mut self,
         cx: &mut Cx<'_>,
         key: NegotiationKey,
-        keys: Keys,
-        last_block: Block,
-        identity: &Identity,
-        initial_contact: bool,
-        reply: Option<Span>,
+        proven: Proven,
         out: &mut Out,
     ) -> Result<(), DropReason> {
         let negotiation = self.negotiations.find(key).ok_or(DropReason::UnknownCookie)?;
@@ -63,20 +67,16 @@ impl Ike<'_> {
         let (life, renews) = (negotiation.life, negotiation.renews);
         let attached = match renews.filter(|&peer| self.peers.find(peer).is_some()) {
             Some(peer) => Ok((peer, Verdict::Join)),
-            None => self.attach(cx, key, identity, initial_contact, out),
+            None => self.attach(cx, key, &proven, out),
         };
-        let (peer, verdict) = match attached {
-            Ok(attached) => attached,
-            Err(reason) => {
-                self.forget_negotiation(key);
-                if self.alarms.may_ring(cx.now) {
-                    let remote = Some(path.remote);
-                    out.push(Action::Event(Event::Refused { remote, reason }));
-                }
-                return Err(reason);
+        let (peer, verdict) = attached.inspect_err(|&reason| {
+            self.forget_negotiation(key);
+            if self.alarms.may_ring(cx.now) {
+                let remote = Some(path.remote);
+                out.push(Action::Event(Event::Refused { remote, reason }));
             }
-        };
-        let provisional = verdict == Verdict::JoinForNow;
+        })?;
+        let Proven { keys, last_block, reply, .. } = proven;
         let established = Established {
             peer,
             suite,
@@ -87,7 +87,11 @@ impl Ike<'_> {
             soft: Some(soft_of(cx, life)),
             hard: cx.now + life,
             negotiation: Some(key),
-            provisional_until: provisional.then(|| cx.now + PROVISIONAL_TIME),
+            joined: match verdict {
+                Verdict::Replace => None,
+                Verdict::Join => Some((cx.now, Joined::ForGood)),
+                Verdict::JoinForNow => Some((cx.now, Joined::ForNow)),
+            },
             seen: heapless::Deque::new(),
         };
         if let Some(sa) = self.sas.find_mut(sa_key) {
@@ -109,16 +113,16 @@ impl Ike<'_> {
         &mut self,
         cx: &mut Cx<'_>,
         key: NegotiationKey,
-        identity: &Identity,
-        initial_contact: bool,
+        proven: &Proven,
         out: &mut Out,
     ) -> Result<(PeerId, Verdict), DropReason> {
+        let Proven { identity, initial_contact, .. } = proven;
         let negotiation = self.negotiations.find(key).ok_or(DropReason::UnknownCookie)?;
         let path = negotiation.path;
         let same = self.find_peer(path, identity, |known| known.path.remote == path.remote);
         if let Some(known) = same {
             let verdict = match self.peers.find(known) {
-                Some(peer) if !initial_contact => verdict_on(peer, negotiation),
+                Some(peer) if !*initial_contact => verdict_on(peer, negotiation),
                 _ => Verdict::Replace,
             };
             if verdict != Verdict::Replace {
@@ -127,7 +131,7 @@ impl Ike<'_> {
             self.drop_peer(cx, known, DownCause::Replaced, out);
         }
         let peer = self.make_peer(cx, key, identity.clone())?;
-        if initial_contact {
+        if *initial_contact {
             self.contest(cx, peer, out);
         }
         Ok((peer, Verdict::Replace))
@@ -158,18 +162,50 @@ impl Ike<'_> {
         }
     }
 
-    /// The peer began quick mode on an IKE SA that had joined it for now: it is a new dial.
-    pub(super) fn split(&mut self, cx: &mut Cx<'_>, sa_key: SaKey, out: &mut Out) {
-        let Some(sa) = self.sas.find_mut(sa_key) else { return };
-        let SaState::Established(established) = &mut sa.state else { return };
-        let provisional = established.provisional_until.take();
-        if provisional.is_none_or(|until| until <= cx.now) {
-            return;
+    /// The peer begins quick mode on an IKE SA of its own making: if that had joined its peer
+    /// only for now, it is a new dial.
+    pub(super) fn on_quick_begun(&mut self, cx: &mut Cx<'_>, sa_key: SaKey, out: &mut Out) {
+        if let Some((at, Joined::ForNow)) = self.take_joined(sa_key)
+            && at + PROVISIONAL_TIME > cx.now
+        {
+            self.split(cx, sa_key, out);
         }
+    }
+
+    /// The peer says on an established IKE SA that it holds nothing of before.
+    pub(super) fn on_initial_contact(&mut self, cx: &mut Cx<'_>, sa_key: SaKey, out: &mut Out) {
+        if let Some((at, _)) = self.take_joined(sa_key)
+            && at + CONTACT_TIME > cx.now
+        {
+            self.split(cx, sa_key, out);
+        }
+        if let Some(peer) = self.peer_of(sa_key) {
+            self.contest(cx, peer, out);
+        }
+    }
+
+    fn take_joined(&mut self, sa_key: SaKey) -> Option<(Instant, Joined)> {
+        match &mut self.sas.find_mut(sa_key)?.state {
+            SaState::Established(established) => established.joined.take(),
+            SaState::Negotiating(_) => None,
+        }
+    }
+
+    /// The peer that an established IKE SA belongs to.
+    pub(super) fn peer_of(&self, sa_key: SaKey) -> Option<PeerId> {
+        match &self.sas.find(sa_key)?.state {
+            SaState::Established(established) => Some(established.peer),
+            SaState::Negotiating(_) => None,
+        }
+    }
+
+    /// Takes an IKE SA away from the peer that it joined, which goes, and makes a new one of it.
+    fn split(&mut self, cx: &mut Cx<'_>, sa_key: SaKey, out: &mut Out) {
+        let Some(sa) = self.sas.find(sa_key) else { return };
+        let SaState::Established(established) = &sa.state else { return };
         let (old_id, suite) = (established.peer, established.suite);
         let Some(key) = established.negotiation else { return };
         let Some(old) = self.peers.find_mut(old_id) else { return };
-        // It speaks on its older SAs still, or has nothing to lose: the same client after all.
         if old.children.is_none() {
             return;
         }
@@ -304,6 +340,8 @@ pub(super) fn soft_of(cx: &mut Cx<'_>, life: Duration) -> Instant {
 const PROVISIONAL_TIME: Duration = Duration::from_secs(5);
 /// Time that an IKE SA stays usable after it was replaced.
 const FADE_TIME: Duration = Duration::from_secs(60);
+/// Time after phase 1 in which INITIAL-CONTACT is about that phase 1.
+const CONTACT_TIME: Duration = Duration::from_secs(30);
 /// Time for the answer to an INITIAL-CONTACT probe.
 const CONTESTED_TIME: Duration = Duration::from_secs(2);
 /// Peers that one INITIAL-CONTACT can put to the test.

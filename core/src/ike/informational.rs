@@ -8,7 +8,7 @@ use crate::event::DownCause;
 use crate::ids::PeerId;
 use crate::wire::isakmp::{Delete, HEADER_LEN, Notify, flag, notify_type, payload_type, protocol};
 
-use super::action::Out;
+use super::action::{ACTIONS_MAX, Out};
 use super::keymat::phase2_iv;
 use super::message::{Body, open, phase2_hash};
 use super::table::{SaKey, SaState, Timer};
@@ -47,29 +47,56 @@ impl Ike<'_> {
             return Err(DropReason::HashMismatch);
         }
         established.remember(message_id);
-        let (peer, negotiation) = (established.peer, established.negotiation);
+        let negotiation = established.negotiation;
+        let peer = established.peer;
+        self.handle_heard(cx.now, peer);
+        let result = self.on_payloads(cx, sa_key, arrival, &body, out);
+        // It has got message 6.
         if let Some(negotiation) = negotiation {
             self.forget_negotiation(negotiation);
         }
-        self.handle_heard(cx.now, peer);
-        for notify in body.all(payload_type::NOTIFY) {
-            self.on_notify(cx, peer, arrival, &Notify::parse(notify)?, out)?;
-        }
-        for delete in body.all(payload_type::DELETE) {
-            self.on_delete(cx, peer, &Delete::parse(delete)?, out);
-        }
         self.refile(peer);
+        if let Some(peer) = self.peer_of(sa_key) {
+            self.refile(peer);
+        }
+        result
+    }
+
+    /// Looks at notifications, then at deletions, as long as there is room for what they cause.
+    fn on_payloads(
+        &mut self,
+        cx: &mut Cx<'_>,
+        sa_key: SaKey,
+        arrival: &Arrival,
+        body: &Body<'_>,
+        out: &mut Out,
+    ) -> Result<(), DropReason> {
+        for kind in [payload_type::NOTIFY, payload_type::DELETE] {
+            for payload in body.all(kind) {
+                // A Delete may have taken the IKE SA itself.
+                let Some(peer) = self.peer_of(sa_key) else { return Ok(()) };
+                if out.iter().count() > ACTIONS_MAX - ACTIONS_OF_PAYLOAD {
+                    return Err(DropReason::OutboxFull);
+                }
+                if kind == payload_type::NOTIFY {
+                    self.on_notify(cx, sa_key, arrival, &Notify::parse(payload)?, out)?;
+                } else {
+                    self.on_delete(cx, peer, &Delete::parse(payload)?, out);
+                }
+            }
+        }
         Ok(())
     }
 
     fn on_notify(
         &mut self,
         cx: &mut Cx<'_>,
-        id: PeerId,
+        sa_key: SaKey,
         arrival: &Arrival,
         notify: &Notify<'_>,
         out: &mut Out,
     ) -> Result<(), DropReason> {
+        let id = self.peer_of(sa_key).ok_or(DropReason::UnknownCookie)?;
         let sequence = || {
             let sequence = notify.data.try_into().map(u32::from_be_bytes);
             sequence.map_err(|_| DropReason::BadPayload)
@@ -98,7 +125,7 @@ impl Ike<'_> {
                 Ok(())
             }
             notify_type::INITIAL_CONTACT => {
-                self.contest(cx, id, out);
+                self.on_initial_contact(cx, sa_key, out);
                 Ok(())
             }
             _ => Ok(()),
@@ -162,6 +189,8 @@ impl Ike<'_> {
     }
 }
 
+/// Actions that one payload can cause: an INITIAL-CONTACT that replaces its own peer.
+const ACTIONS_OF_PAYLOAD: usize = 6;
 /// SPIs of one Delete payload that are looked at.
 const SPIS_MAX: usize = 128;
 /// IPsec SAs that are removed in the call that brings the Delete.

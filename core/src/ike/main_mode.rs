@@ -24,6 +24,7 @@ use crate::wire::isakmp::{
 };
 
 use super::action::{Action, DhToken, Out, Waiting};
+use super::attach::Proven;
 use super::keymat::{Block, phase1_hash, phase1_iv, phase1_keys};
 use super::message::{Body, emit_encrypted, emit_plain, open};
 use super::natt::Discovery;
@@ -263,7 +264,7 @@ impl Ike<'_> {
         offer: &SaBody<'_>,
         out: &mut Out,
     ) {
-        let Arrival { path, header, len, .. } = *arrival;
+        let Arrival { path, header, .. } = *arrival;
         let reply = Header {
             exchange: exchange::INFORMATIONAL,
             responder: Cookie(cx.rng.array()),
@@ -276,9 +277,9 @@ impl Ike<'_> {
         let span = emit_plain(out, &reply, |chain| {
             chain.add(payload_type::NOTIFY, |writer| notify.emit(writer));
         });
+        // An answer that nobody has to have: it is paid for in full.
         if let Ok(message) = span
-            && (message.len() <= len
-                || self.quotas.spend(cx.now, path.remote.ip(), message.len() - len))
+            && self.quotas.spend(cx.now, path.remote.ip(), message.len())
         {
             out.push(Action::Send { path, message });
         }
@@ -414,7 +415,9 @@ impl Ike<'_> {
         })?;
         negotiation.answered.keep(arrival.request, out.bytes(span));
         negotiation.path = arrival.path;
-        self.establish(cx, key, keys, last_block, &identity, contact, Some(span), out)
+        let (initial_contact, reply) = (contact, Some(span));
+        let proven = Proven { keys, last_block, identity, initial_contact, reply };
+        self.establish(cx, key, proven, out)
     }
 
     /// The header of a message in plain text that belongs to a negotiation.

@@ -12,6 +12,8 @@ use crate::time::Duration;
 use crate::wire;
 use crate::wire::isakmp::{Attributes, Proposal, SaBody, Transform, protocol};
 
+use super::table::ATTRIBUTES_LEN;
+
 /// The transform chosen for phase 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct IkeChoice<'a> {
@@ -86,7 +88,8 @@ pub(super) fn choose_ike<'a>(
         let proposal = proposal?;
         for transform in proposal.transforms() {
             let transform = transform?;
-            if proposal.protocol != protocol::ISAKMP || transform.id != KEY_IKE {
+            let usable = transform.id == KEY_IKE && transform.attributes.len() <= ATTRIBUTES_LEN;
+            if proposal.protocol != protocol::ISAKMP || !usable {
                 continue;
             }
             let Some((suite, lifetime)) = ike_suite(transform.attributes()) else { continue };
@@ -115,7 +118,8 @@ pub(super) fn choose_esp<'a>(
         for transform in proposal.transforms() {
             let transform = transform?;
             let Some(offered) = esp_transform(&transform) else { continue };
-            if !acceptable || spi < SPI_MIN || !offered.fits(rules) {
+            let usable = spi >= SPI_MIN && transform.attributes.len() <= ATTRIBUTES_LEN;
+            if !acceptable || !usable || !offered.fits(rules) {
                 continue;
             }
             let Some(rank) = esp_rank(rules.policy, offered.suite) else { continue };

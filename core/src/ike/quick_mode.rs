@@ -125,26 +125,43 @@ impl Ike<'_> {
         message: &mut [u8],
         out: &mut Out,
     ) -> Result<(), DropReason> {
-        let message_id = arrival.header.message_id;
-        let sa = self.sas.find_mut(sa_key).ok_or(DropReason::UnknownCookie)?;
-        let SaState::Established(established) = &mut sa.state else {
+        let sa = self.sas.find(sa_key).ok_or(DropReason::UnknownCookie)?;
+        let SaState::Established(established) = &sa.state else {
             return Err(DropReason::UnexpectedExchange);
         };
         let (body, iv) = open_first(established, arrival, message)?;
-        established.remember(message_id);
-        self.split(cx, sa_key, out);
-        let (peer_id, negotiation) = match self.sas.find(sa_key).map(|sa| &sa.state) {
-            Some(SaState::Established(found)) => (found.peer, found.negotiation),
-            _ => return Err(DropReason::PeerTableFull),
-        };
+        let negotiation = established.negotiation;
+        self.on_quick_begun(cx, sa_key, out);
+        let notifies = body.all(payload_type::NOTIFY).flat_map(Notify::parse);
+        if notifies.into_iter().any(|found| found.kind == notify_type::INITIAL_CONTACT) {
+            self.on_initial_contact(cx, sa_key, out);
+        }
+        // It has got message 6.
         if let Some(negotiation) = negotiation {
             self.forget_negotiation(negotiation);
         }
+        let peer_id = self.peer_of(sa_key).ok_or(DropReason::PeerTableFull)?;
         self.handle_heard(cx.now, peer_id);
         let peer = self.peers.find(peer_id).ok_or(DropReason::UnknownCookie)?;
         if peer.exchanges.is_full() || self.exchanges.len() >= self.exchanges.capacity() {
             return Err(DropReason::Busy);
         }
+        self.remember(sa_key, arrival.header.message_id);
+        self.agree(cx, (sa_key, peer_id), arrival, &body, iv, out)
+    }
+
+    /// Chooses from what message 1 offers.
+    fn agree(
+        &mut self,
+        cx: &mut Cx<'_>,
+        (sa_key, peer_id): (SaKey, PeerId),
+        arrival: &Arrival,
+        body: &Body<'_>,
+        iv: Block,
+        out: &mut Out,
+    ) -> Result<(), DropReason> {
+        let peer = self.peers.find(peer_id).ok_or(DropReason::UnknownCookie)?;
+        let capabilities = peer.capabilities;
         let public = body.single(payload_type::KEY_EXCHANGE)?;
         let rules = EspRules {
             policy: self.settings.policy,
@@ -154,29 +171,31 @@ impl Ike<'_> {
         let offer = SaBody::parse(body.required(payload_type::SA)?)?;
         let nonce = nonce_of(body.required(payload_type::NONCE)?)?;
         let Some(choice) = choose_esp(rules, &offer)? else {
-            self.refuse_quick(cx, peer_id, notify_type::NO_PROPOSAL_CHOSEN, out);
-            let (cause, offered) = (FailureCause::NoProposal, offered(&offer, false));
-            out.push(failure(arrival.path, Stage::Phase2, cause, offered));
+            let failed = (FailureCause::NoProposal, offered(&offer, false));
+            self.refuse_quick(cx, peer_id, notify_type::NO_PROPOSAL_CHOSEN, failed, out);
             return Err(DropReason::NoProposalChosen);
         };
-        let Ok((ids, peer_port)) = identities(&body) else {
-            self.refuse_quick(cx, peer_id, notify_type::INVALID_ID_INFORMATION, out);
+        let Ok((ids, peer_port)) = identities(body) else {
             let cause = FailureCause::Protocol(DropReason::BadIdentity);
-            out.push(failure(arrival.path, Stage::Phase2, cause, Offered::new()));
+            let failed = (cause, Offered::new());
+            self.refuse_quick(cx, peer_id, notify_type::INVALID_ID_INFORMATION, failed, out);
             return Err(DropReason::BadIdentity);
         };
-        let capabilities = peer.capabilities;
-        let spi_in = cx.spis.reserve(peer_id).ok_or(DropReason::SaTableFull)?;
+        let Some(spi_in) = cx.spis.reserve(peer_id) else {
+            let cause = FailureCause::Limit(DropReason::SaTableFull);
+            out.push(failure(arrival.path, Stage::Phase2, cause, Offered::new()));
+            return Err(DropReason::SaTableFull);
+        };
         let (terms, notify_life) = self.terms(&choice, arrival.path, spi_in, ids, peer_port);
         let answer = AnswerParts {
             sa: chosen(&choice, spi_in),
-            originals: originals(&body, capabilities, &arrival.path, terms.mode),
+            originals: originals(body, capabilities, &arrival.path, terms.mode),
             notify_life,
         };
         let exchange = Exchange {
             peer: peer_id,
             sa: sa_key,
-            message_id,
+            message_id: arrival.header.message_id,
             path: arrival.path,
             iv,
             expires: cx.now + EXCHANGE_TIME,
@@ -188,6 +207,15 @@ impl Ike<'_> {
             step: QuickStep::AwaitThird,
         };
         self.begin_quick(cx, exchange, arrival.request, answer, public, out)
+    }
+
+    /// This message id has been used on this IKE SA.
+    fn remember(&mut self, sa_key: SaKey, message_id: u32) {
+        if let Some(sa) = self.sas.find_mut(sa_key)
+            && let SaState::Established(established) = &mut sa.state
+        {
+            established.remember(message_id);
+        }
     }
 
     /// Files the exchange and answers it, at once or after Diffie-Hellman.
@@ -407,8 +435,18 @@ impl Ike<'_> {
         (terms, Some(ours).filter(|ours| *ours < offered))
     }
 
-    /// Tells the peer why its quick mode is not answered.
-    fn refuse_quick(&self, cx: &mut Cx<'_>, peer: PeerId, kind: u16, out: &mut Out) {
+    /// Tells the peer, and the log, why its quick mode is not answered.
+    fn refuse_quick(
+        &self,
+        cx: &mut Cx<'_>,
+        peer: PeerId,
+        kind: u16,
+        (cause, offered): (FailureCause, Offered),
+        out: &mut Out,
+    ) {
+        if let Some(path) = self.peers.find(peer).map(|peer| peer.path) {
+            out.push(failure(path, Stage::Phase2, cause, offered));
+        }
         let notify = Notify { protocol: protocol::ESP, kind, spi: &[], data: &[] };
         let _ = self.tell(cx, peer, out, |chain| {
             chain.add(payload_type::NOTIFY, |writer| notify.emit(writer));

@@ -15,6 +15,7 @@ use crate::wire::isakmp::{
 };
 
 use super::action::{Action, DhToken, Out, Waiting};
+use super::attach::Proven;
 use super::keymat::{phase1_hash, phase1_iv, phase1_keys};
 use super::main_mode::{NOWHERE, local_id, nonce_of};
 use super::message::{Body, emit_encrypted, emit_plain, open};
@@ -311,7 +312,9 @@ impl Ike<'_> {
             return Err(DropReason::BadIdentity);
         }
         let keys = keys.clone();
-        self.establish(cx, key, keys, last_block, &identity, false, None, out)?;
+        let (initial_contact, reply) = (false, None);
+        let proven = Proven { keys, last_block, identity, initial_contact, reply };
+        self.establish(cx, key, proven, out)?;
         self.forget_negotiation(key);
         Ok(())
     }

@@ -104,8 +104,8 @@ pub(super) struct Established {
     pub(super) hard: Instant,
     /// The negotiation it came from, kept while its last answer may be asked for again.
     pub(super) negotiation: Option<NegotiationKey>,
-    /// Until then, quick mode of the peer shows that it is a new dial (`attach`).
-    pub(super) provisional_until: Option<Instant>,
+    /// When it joined a peer that was there already, and how (`attach`).
+    pub(super) joined: Option<(Instant, Joined)>,
     /// Message ids that were used, newest last.
     pub(super) seen: heapless::Deque<u32, SEEN>,
 }
@@ -125,6 +125,15 @@ impl Established {
     }
 }
 
+/// How an IKE SA joined its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Joined {
+    /// It is a renewal.
+    ForGood,
+    /// It may be a new dial.
+    ForNow,
+}
+
 /// The answer to the last request, and the fingerprint of that request.
 #[derive(Debug, Default)]
 pub(super) struct Answered {
@@ -135,8 +144,9 @@ pub(super) struct Answered {
 impl Answered {
     /// Keeps `reply` as the answer to the request with this fingerprint.
     pub(super) fn keep(&mut self, request: u64, reply: &[u8]) {
-        self.request = Some(request);
-        self.reply = Bytes::from_slice(reply).unwrap_or_default();
+        let kept = Bytes::from_slice(reply);
+        self.request = kept.is_ok().then_some(request);
+        self.reply = kept.unwrap_or_default();
     }
 }
 
@@ -408,7 +418,9 @@ pub(super) const IDENTITY_LEN: usize = 64;
 /// Octets of the longest identification payload of quick mode: an IPv6 subnet.
 pub(super) const QM_ID_LEN: usize = 36;
 /// Octets of the longest SA payload of an answer.
-pub(super) const CHOSEN_LEN: usize = 128;
+pub(super) const CHOSEN_LEN: usize = ATTRIBUTES_LEN + 8 + 8 + 4 + 8;
+/// Octets of the longest attributes of a transform that we choose; clients send up to 36.
+pub(super) const ATTRIBUTES_LEN: usize = 100;
 pub(super) const SAS_PER_PEER: usize = 4;
 pub(super) const EXCHANGES_PER_PEER: usize = 4;
 const SEEN: usize = 16;
