@@ -41,6 +41,12 @@ pub struct Path {
 }
 
 impl Path {
+    /// The path of bare ESP between the same addresses.
+    pub fn without_udp(&self) -> Self {
+        let bare = |end: SocketAddr| SocketAddr::new(end.ip(), 0);
+        Self { local: bare(self.local), remote: bare(self.remote), outer: Outer::Esp }
+    }
+
     /// Whether this path uses the port on which IKE and ESP share one UDP flow (RFC 3948).
     pub const fn is_natt(&self) -> bool {
         matches!(self.outer, Outer::Udp) && self.local.port() == NATT_PORT

@@ -39,7 +39,7 @@ use crate::addr::Path;
 use crate::crypto::Rng;
 use crate::discard::DropReason;
 use crate::ids::{PeerId, SaId};
-use crate::ipsec::{SaParams, Spi, SpiSource};
+use crate::ipsec::{Encapsulation, SaParams, Spi, SpiSource};
 use crate::limits::Limits;
 use crate::store::{Backing, Node, Slot, Wheel};
 use crate::time::Instant;
@@ -182,9 +182,11 @@ impl<'a> Esp<'a> {
         }
     }
 
-    /// Where the packets of a pair go.
+    /// Where the packets of a pair go: where the peer is, without UDP if so agreed.
     pub fn path(&self, sa: SaId) -> Option<Path> {
-        self.sadb.peer(self.peer(sa)?)?.path
+        let path = self.sadb.peer(self.peer(sa)?)?.path?;
+        let is_bare = self.sadb.find_sa(sa)?.encapsulation == Encapsulation::Esp;
+        Some(if is_bare { path.without_udp() } else { path })
     }
 
     /// When the last valid packet of `peer` came.

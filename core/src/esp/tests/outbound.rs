@@ -117,6 +117,15 @@ fn in_udp_500_the_non_ike_marker_stands_in_front() {
 }
 
 #[test]
+fn bare_esp_leaves_without_udp_wherever_ike_speaks() {
+    let ends = ends_with(AES_SHA1, |params| params.encapsulation = Encapsulation::Esp);
+    let bare = ends.us.path(ends.ours).unwrap();
+    assert_eq!(bare.outer, Outer::Esp);
+    assert_eq!((bare.local.port(), bare.remote.port()), (0, 0));
+    assert_eq!(bare.remote.ip(), path(7, 4500).remote.ip());
+}
+
+#[test]
 fn a_batch_is_sealed_as_its_packets_would_be_one_by_one() {
     for encapsulation in [Encapsulation::Udp, Encapsulation::UdpNonIke] {
         for suite in SUITES {
