@@ -51,6 +51,14 @@ impl Path {
     pub const fn is_natt(&self) -> bool {
         matches!(self.outer, Outer::Udp) && self.local.port() == NATT_PORT
     }
+
+    /// The path of bare ESP between the same addresses.
+    pub const fn bare_esp(mut self) -> Self {
+        self.local.set_port(0);
+        self.remote.set_port(0);
+        self.outer = Outer::Esp;
+        self
+    }
 }
 
 /// What carries an L2TP control connection, and so what its packets must come from.

@@ -135,8 +135,13 @@ impl Value {
     }
 }
 
-/// `text`, which came from a peer or a file, in quotes and harmless to a terminal.
+/// `text`, which came from a peer or a file, harmless to a terminal: as it is if it is a plain
+/// name, else in quotes.
 pub(super) fn untrusted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-@\\".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
     let mut shown = String::from("\"");
     for character in text.chars() {
         match character {
@@ -214,6 +219,7 @@ mod tests {
 
     #[test]
     fn nothing_from_outside_breaks_a_line() {
+        assert_eq!((untrusted("a.b@c"), untrusted("")), ("a.b@c".to_owned(), "\"\"".to_owned()));
         assert_eq!(untrusted("a\"b\n\u{202e}c\\"), "\"a\\\"b\\u{a}\\u{202e}c\\\\\"");
         let line = Line::new(Level::Info, "x", "a\nb\"".to_owned()).with("k", "1\n2");
         let text = line.render(Format::Text, Duration::ZERO);
