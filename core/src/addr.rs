@@ -42,22 +42,17 @@ pub struct Path {
 
 impl Path {
     /// The path of bare ESP between the same addresses.
-    pub fn without_udp(&self) -> Self {
-        let bare = |end: SocketAddr| SocketAddr::new(end.ip(), 0);
-        Self { local: bare(self.local), remote: bare(self.remote), outer: Outer::Esp }
+    #[must_use]
+    pub const fn without_udp(mut self) -> Self {
+        self.local.set_port(0);
+        self.remote.set_port(0);
+        self.outer = Outer::Esp;
+        self
     }
 
     /// Whether this path uses the port on which IKE and ESP share one UDP flow (RFC 3948).
     pub const fn is_natt(&self) -> bool {
         matches!(self.outer, Outer::Udp) && self.local.port() == NATT_PORT
-    }
-
-    /// The path of bare ESP between the same addresses.
-    pub const fn bare_esp(mut self) -> Self {
-        self.local.set_port(0);
-        self.remote.set_port(0);
-        self.outer = Outer::Esp;
-        self
     }
 }
 

@@ -384,7 +384,6 @@ impl Ike<'_> {
     pub(super) fn sa_params(&self, key: ExchangeKey, shared: &[u8]) -> Option<SaParams> {
         let Exchange { peer, sa, terms, nonces, .. } = self.exchanges.find(key)?;
         let path = self.peers.find(*peer)?.path;
-        let path = if terms.encapsulation == Encapsulation::Esp { path.bare_esp() } else { path };
         let SaState::Established(established) = &self.sas.find(*sa)?.state else { return None };
         let key_of = |spi: Spi| {
             let (hash, derive) = (established.suite.hash, established.derive.expose());
