@@ -127,7 +127,7 @@ impl Link {
     }
 
     /// Begins to negotiate.
-    pub fn start(&mut self, now: Instant, rng: &mut Rng, out: &mut Out) {
+    pub fn start(&mut self, now: Instant, out: &mut Out) {
         if self.phase != Phase::Dead {
             return;
         }

@@ -91,7 +91,7 @@ impl World {
             down: None,
         };
         let mut out = Out::new();
-        world.link.start(world.instant(), &mut world.rng, &mut out);
+        world.link.start(world.instant(), &mut out);
         world.carry_out(out);
         world
     }

@@ -60,7 +60,7 @@ impl<P: Pool> Server<'_, P> {
         if let Some(place) = self.by_call.get_mut(call.index() as usize) {
             *place = Some(id);
         }
-        self.with_link(cx, id, Link::start);
+        self.with_link(cx, id, |link, now, _, out| link.start(now, out));
     }
 
     /// Octets of the longest IP packet that fits the way to a client.

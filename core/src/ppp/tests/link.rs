@@ -36,7 +36,10 @@ impl Bench {
         let now = Instant::from_micros(1);
         let (link, rng) = (Link::new(now, config), Rng::from_seed([3; 32]));
         let mut bench = Self { link, rng, now, verdict: None, dropped: None };
-        assert!(bench.run(Link::start).is_empty(), "the client's PPP may not be there yet");
+        assert!(
+            bench.run(|link, now, _, out| link.start(now, out)).is_empty(),
+            "the client's PPP may not be there yet"
+        );
         bench.now = bench.link.deadline().unwrap();
         let sent = bench.run(Link::handle_timeout);
         (bench, sent)
@@ -124,7 +127,7 @@ fn a_client_that_speaks_first_gets_our_request_with_its_answer() {
     let now = Instant::from_micros(1);
     let (link, rng) = (Link::new(now, &CONFIG), Rng::from_seed([3; 32]));
     let mut bench = Bench { link, rng, now, verdict: None, dropped: None };
-    bench.run(Link::start);
+    bench.run(|link, now, _, out| link.start(now, out));
     let said = bench.take(LCP, 1, 9, &[]);
     assert_eq!(said.len(), 2);
     assert!(said[0].starts_with("C021 01 01 ") && said[1] == "C021 02 09 ", "{said:?}");
