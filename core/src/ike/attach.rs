@@ -269,6 +269,7 @@ impl Ike<'_> {
             renewal: None,
             sas: heapless::Vec::new(),
             exchanges: heapless::Vec::new(),
+            had_child: false,
             children: None,
             last_heard: cx.now,
             dpd: Dpd { sequence: cx.rng.u32() >> 1, ..Dpd::default() },

@@ -321,6 +321,8 @@ impl Ike<'_> {
         negotiation.we_are_behind_nat =
             discovery.as_ref().is_some_and(|discovery| discovery.we_are_behind_nat);
         negotiation.path = arrival.path;
+        // It has our cookie, so it is where it says: it may take the time its back-off needs.
+        negotiation.expires = cx.now + PROVEN_TIME;
         let public = job.peer_public.clone().unwrap_or_default();
         let request = arrival.request;
         negotiation.step = Step::AwaitDh(AwaitDh { request, nonce, public, discovery });
@@ -387,7 +389,8 @@ impl Ike<'_> {
         let (identity, next_iv, contact) = match verified {
             Ok(verified) => verified,
             Err(reason) => {
-                if !core::mem::replace(&mut negotiation.reported, true) {
+                let first = !core::mem::replace(&mut negotiation.reported, true);
+                if first && self.alarms.may_ring(cx.now) {
                     let cause = FailureCause::WrongKey;
                     out.push(failure(arrival.path, Stage::Phase1, cause, Offered::new()));
                 }
@@ -531,8 +534,10 @@ pub(super) fn failure(path: Path, stage: Stage, cause: FailureCause, offered: Of
     Action::Event(Event::DialFailed(failure))
 }
 
-/// Time for the whole of phase 1, with retransmissions of the client.
-pub(super) const HALF_OPEN_TIME: Duration = Duration::from_secs(30);
+/// Time for message 3, with retransmissions of the client.
+const HALF_OPEN_TIME: Duration = Duration::from_secs(30);
+/// Time for message 5, likewise.
+const PROVEN_TIME: Duration = Duration::from_secs(60);
 /// Shortest lifetime we go along with.
 const LIFE_MIN: Duration = Duration::from_secs(20);
 /// One address may hold this part of the half-open negotiations, or [`HALF_OPEN_MIN`].

@@ -159,6 +159,7 @@ impl Ike<'_> {
             child.hard = cx.now + life;
         }
         if let Some(peer) = self.peers.find_mut(peer) {
+            peer.had_child = true;
             peer.timers.disarm(Timer::NoChild as usize);
         }
         self.supersede(peer, key);

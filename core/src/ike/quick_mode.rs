@@ -278,8 +278,7 @@ impl Ike<'_> {
         found.nonces.1 = Bytes::from_slice(&nonce).unwrap_or_default();
         let (peer_id, path, message_id) = (found.peer, found.path, found.message_id);
         let terms = found.terms.clone();
-        let params = self.sa_params(key, shared);
-        let Some(params) = params else {
+        let Some(params) = self.sa_params(key, shared) else {
             self.forget_exchange(cx, key);
             return Err(DropReason::UnknownCookie);
         };

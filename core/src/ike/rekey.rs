@@ -238,10 +238,8 @@ impl Ike<'_> {
         }
         self.handle_heard(cx.now, peer);
         self.move_peer(peer, arrival.path, out);
-        if !matches!(
-            self.exchanges.find(key).map(|found| &found.step),
-            Some(QuickStep::AwaitShared { .. })
-        ) {
+        let waits = self.exchanges.find(key).map(|found| &found.step);
+        if !matches!(waits, Some(QuickStep::AwaitShared { .. })) {
             self.end_quick(cx, key, request, &[], out)?;
         }
         self.refile(peer);

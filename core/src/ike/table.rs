@@ -276,6 +276,8 @@ pub struct Peer {
     pub(super) sas: heapless::Vec<SaKey, SAS_PER_PEER>,
     /// Its quick modes.
     pub(super) exchanges: heapless::Vec<ExchangeKey, EXCHANGES_PER_PEER>,
+    /// Whether it ever had an IPsec SA that it used.
+    pub(super) had_child: bool,
     /// The first of its IPsec SAs; the others hang on it.
     pub(super) children: Option<ChildKey>,
     pub(super) last_heard: Instant,

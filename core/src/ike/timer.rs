@@ -56,7 +56,10 @@ impl Ike<'_> {
         if timer == Timer::Liveness as usize {
             self.on_liveness_due(cx, id, out);
         } else if timer == Timer::NoChild as usize {
-            out.push(failure(remote_path, Stage::Phase2, FailureCause::Silence, Offered::new()));
+            if !peer.had_child {
+                let cause = FailureCause::Silence;
+                out.push(failure(remote_path, Stage::Phase2, cause, Offered::new()));
+            }
             self.close_peer(cx, id, DownCause::Expired, out);
         } else if timer == Timer::Contested as usize {
             self.drop_peer(cx, id, DownCause::Replaced, out);
@@ -125,7 +128,9 @@ impl Ike<'_> {
         let SaState::Established(established) = &mut sa.state else { return };
         if established.hard > cx.now {
             established.soft = None;
-            let _: Result<(), DropReason> = self.renew(cx, peer, out);
+            if self.renew(cx, peer, out).is_err() {
+                self.on_renewal_failed(cx, peer);
+            }
             return;
         }
         self.drop_sa(cx, key, true, out);

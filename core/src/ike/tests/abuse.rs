@@ -119,6 +119,7 @@ fn nothing_is_sent_on_a_timer_to_an_address_that_has_proven_nothing() {
     let mut client = Client::new(1);
     let second = lab.ask(path(500, home()), &client.first());
     lab.ask(path(500, home()), &client.third(&second));
+    assert!(lab.wait(Duration::from_secs(59)).is_empty());
     let seen = lab.wait(Duration::from_secs(120));
     assert!(sent(&seen).is_empty());
     assert_eq!(lab.ike.negotiation_count(), 0);

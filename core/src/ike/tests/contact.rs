@@ -157,3 +157,33 @@ fn a_peer_moves_with_what_is_fresh_and_stays_with_what_is_replayed() {
     assert_eq!(result, Err(DropReason::Replayed));
     assert!(seen.is_empty());
 }
+
+#[test]
+fn initial_contact_in_an_informational_message_tells_a_new_dial_from_a_renewal() {
+    let mut lab = Lab::new();
+    up(&mut lab, 1, home());
+    let mut again = Client::new(2);
+    main_mode_on(&mut lab, &mut again, path(4500, home()), false);
+    assert_eq!(lab.ike.children.len(), 1);
+    let cookies = [&again.cookies.0[..], &again.cookies.1].concat();
+    let contact = again.informational(3, &[(11, client::notify(24578, 1, &cookies, &[]))]);
+    let (result, seen) = lab.deliver(path(4500, home()), &contact);
+    assert_eq!(result, Ok(()));
+    assert_eq!(downs(&seen), [DownCause::Replaced]);
+    assert_eq!((lab.ike.peer_count(), lab.ike.children.len()), (1, 0));
+    lab.quick_mode(&mut again, home(), 8);
+}
+
+#[test]
+fn a_message_full_of_probes_does_not_overflow() {
+    let mut lab = Lab::new();
+    let mut client = up(&mut lab, 1, home());
+    let cookies = [&client.cookies.0[..], &client.cookies.1].concat();
+    let probe = |number: u32| (11, client::notify(36136, 1, &cookies, &number.to_be_bytes()));
+    let probes: Vec<_> = (1..30).map(probe).collect();
+    let message = client.informational(3, &probes);
+    let moved = ([203, 0, 113, 50], 6).into();
+    let (result, seen) = lab.deliver(path(4500, moved), &message);
+    assert_eq!(result, Err(DropReason::OutboxFull));
+    assert!(sent(&seen).len() > 2);
+}

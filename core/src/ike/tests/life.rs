@@ -121,6 +121,34 @@ fn both_sides_of_a_renewal_have_the_same_keys() {
     let (result, seen) = answerer.0.deliver(ours, &sent(&ends)[0]);
     assert_eq!(result, Ok(()));
     assert!(seen.iter().any(|seen| matches!(seen, Seen::Activate(_))));
+    // The IKE SA that we began serves the other side's quick mode as well.
+    let peer = theirs.peer;
+    let began = answerer.0.with_cx(|ike, cx, out| ike.rekey_peer(cx, peer, out));
+    let (result, seen) = lab.deliver(path(4500, home()), &sent(&began)[0]);
+    assert_eq!(result, Ok(()));
+    assert!(seen.iter().any(|seen| matches!(seen, Seen::Install(_))));
+}
+
+#[test]
+fn quick_modes_of_both_sides_at_once_leave_pairs_that_work() {
+    let mut lab = Lab::new();
+    let (mut client, params) = up(&mut lab, None);
+    let began = lab.with_cx(|ike, cx, out| ike.rekey_peer(cx, params.peer, out));
+    assert_eq!(sent(&began).len(), 1);
+    client.quick.spi += 1;
+    let (_, theirs) = lab.quick_mode(&mut client, home(), 8);
+    assert_ne!(theirs.spi_in, params.spi_in);
+    assert_eq!(lab.ike.children.len(), 2);
+}
+
+#[test]
+fn esp_near_its_limit_is_replaced_once() {
+    let mut lab = Lab::new();
+    let (_, params) = up(&mut lab, None);
+    let wanted =
+        |lab: &mut Lab| lab.with_cx(|ike, cx, out| ike.handle_rekey_wanted(cx, params.spi_in, out));
+    assert_eq!(sent(&wanted(&mut lab)).len(), 1);
+    assert!(wanted(&mut lab).is_empty(), "one is on its way");
 }
 
 #[test]
