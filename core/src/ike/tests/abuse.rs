@@ -263,3 +263,86 @@ fn garbage_in_every_state_neither_panics_nor_leaks_nor_ends_the_dial() {
         assert_eq!(lab.ike.peer_count(), 1);
     }
 }
+
+/// Key exchanges of S15 (a) and hashes of S15 (e) of the reference of past vulnerabilities.
+#[test]
+fn malformed_key_exchanges_and_hashes_are_dropped_and_the_dial_goes_on() {
+    let mut lab = Lab::new();
+    let mut client = Client::new(1);
+    let second = lab.ask(path(500, home()), &client.first());
+    let good = client.third(&second);
+    let list = client::payloads(good[16], &good[28..]);
+    let (public, nonce) = (list[0].1.clone(), list[1].1.clone());
+    let case = |list: &[(u8, Vec<u8>)]| client.plain(2, list);
+    let mut long = public.clone();
+    long.push(1);
+    let bad = [
+        case(&[(4, public[1..].to_vec()), (10, nonce.clone())]),
+        case(&[(4, long), (10, nonce.clone())]),
+        case(&[(10, nonce.clone())]),
+        case(&[(4, public.clone())]),
+        case(&[(4, public.clone()), (4, public.clone()), (10, nonce.clone())]),
+        case(&[(4, public.clone()), (10, nonce[..7].to_vec())]),
+        case(&[(4, public.clone()), (10, [7; 257].to_vec())]),
+        case(&[(4, Vec::new()), (10, nonce)]),
+    ];
+    for message in bad {
+        let (result, seen) = lab.deliver(path(500, home()), &message);
+        assert!(result.is_err() && sent(&seen).is_empty());
+    }
+    let fourth = lab.ask(path(500, home()), &good);
+    let sixth = lab.ask(path(4500, home()), &client.fifth(&fourth, false));
+    client.done(&sixth);
+    for cut in [0, 1, 19] {
+        let (first, _) = client.quick_first_with_hash_of(50 + cut as u32, cut);
+        let (result, seen) = lab.deliver(path(4500, home()), &first);
+        assert!(result.is_err() && seen.is_empty());
+    }
+    lab.quick_mode(&mut client, home(), 7);
+}
+
+/// Every exchange type in every state, with and without encryption (S15 b).
+#[test]
+fn exchanges_that_do_not_belong_here_change_nothing() {
+    let mut lab = Lab::new();
+    let mut client = Client::new(1);
+    let pester = |lab: &mut Lab, client: &Client, known: bool| {
+        for exchange in 0..=255 {
+            for flags in 0..8 {
+                let mut message = client.plain(exchange, &[(10, [7; 12].to_vec())]);
+                message[19] = flags;
+                message[23] = exchange % 3;
+                let (result, seen) = lab.deliver(path(500, home()), &message);
+                assert!(result.is_err(), "{exchange} {flags}");
+                assert!(sent(&seen).is_empty());
+            }
+        }
+        assert_eq!(lab.ike.negotiation_count(), usize::from(known));
+    };
+    pester(&mut lab, &client, false);
+    let second = lab.ask(path(500, home()), &client.first());
+    pester(&mut lab, &client, true);
+    let fourth = lab.ask(path(500, home()), &client.third(&second));
+    pester(&mut lab, &client, true);
+    let sixth = lab.ask(path(4500, home()), &client.fifth(&fourth, false));
+    client.done(&sixth);
+    pester(&mut lab, &client, true);
+    lab.quick_mode(&mut client, home(), 7);
+    pester(&mut lab, &client, false);
+    assert_eq!(lab.ike.peer_count(), 1);
+}
+
+#[test]
+fn no_entry_of_a_table_outgrows_what_boards_plan_with() {
+    let sizes = [
+        size_of::<IkeSa>(),
+        size_of::<Negotiation>(),
+        size_of::<Peer>(),
+        size_of::<Child>(),
+        size_of::<Exchange>(),
+    ];
+    assert!(
+        sizes.iter().zip([400, 4_096, 400, 200, 2_048]).all(|(size, most)| *size <= most),
+        "{sizes:?}"
+    );
+}

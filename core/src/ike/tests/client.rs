@@ -217,7 +217,7 @@ impl Client {
         }
         let offer =
             sa(3, &self.quick.spi.to_be_bytes(), &[(self.quick.transform, attributes_sent)]);
-        let mut list = vec![(1, self.offer_of_quick(offer)), (10, nonce.clone())];
+        let mut list = vec![(1, offer), (10, nonce.clone())];
         let job = self.quick.group.map(|group| DhJob::new(group, &mut self.rng, None).unwrap());
         if let Some(job) = &job {
             let DhResult::Done { public, .. } = job.run() else { panic!("own value") };
@@ -231,8 +231,22 @@ impl Client {
         (message, QuickState { message_id, iv, nonce, job })
     }
 
-    fn offer_of_quick(&self, usual: Vec<u8>) -> Vec<u8> {
-        usual
+    /// A message in plain text with whatever payloads.
+    pub(super) fn plain(&self, exchange: u8, list: &[(u8, Vec<u8>)]) -> Vec<u8> {
+        self.message(exchange, 0, 0, list)
+    }
+
+    /// Message 1 of quick mode whose hash is cut to `len` octets.
+    pub(super) fn quick_first_with_hash_of(&mut self, id: u32, len: usize) -> (Vec<u8>, Vec<u8>) {
+        let offer = sa(3, &self.quick.spi.to_be_bytes(), &[(12, self.quick.attributes.clone())]);
+        let rest = [(1, offer), (10, [5; 20].to_vec())];
+        let id_octets = id.to_be_bytes();
+        let hash = hmac(self.hash, &self.skeyid_a, &[&id_octets, &chain(&rest)]);
+        let mut list = vec![(8, hash.expose()[..len].to_vec())];
+        list.extend(rest);
+        let iv = digest(self.hash, &[&self.last, &id_octets]).expose().to_vec();
+        let message = self.message(32, 1, id, &list);
+        self.encrypt(message, &iv[..self.cipher.block_len()])
     }
 
     /// Message 3 of quick mode upon message 2.
