@@ -178,7 +178,10 @@ fn bare_esp_is_agreed_on_only_where_it_may_be_used() {
         let (first, _) = client.quick_first(7);
         let (result, seen) = lab.deliver(path(4500, home()), &first);
         assert_eq!(result.is_ok(), works);
-        let bare = |seen: &Seen| matches!(seen, Seen::Install(params) if params.encapsulation == Encapsulation::Esp);
+        let bare = |seen: &Seen| match seen {
+            Seen::Install(params) => params.encapsulation == Encapsulation::Esp,
+            _ => false,
+        };
         assert_eq!(seen.iter().any(bare), works);
     }
 }
