@@ -147,9 +147,11 @@ impl Dialer {
         let information = frame.strip_prefix(&[0xff, 3]).unwrap_or(frame);
         match information {
             [0x21, packet @ ..] | [0, 0x21, packet @ ..] => {
-                assert!(ppp.is_up(), "no data before the link is up");
+                assert!(ppp.authenticated, "no data before the client has proven itself");
                 let ip = Ip::parse(packet);
                 match ip.pong() {
+                    // Data may overtake the end of the negotiation.
+                    _ if !ppp.is_up() => {}
                     Some(pong) => self.send_ip(&pong),
                     None => self.heard.push(ip),
                 }

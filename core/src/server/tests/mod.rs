@@ -5,9 +5,15 @@
 //! buffer is lost.
 
 mod checks;
+mod configure;
 mod dial;
+mod shutdown;
 mod dialer;
+mod down;
 mod packet;
 mod pool;
+mod refuse;
 mod setup;
+mod station;
+mod traffic;
 mod world;

@@ -9,6 +9,7 @@ use super::checks::{Ledger, Trace};
 use super::dialer::Dialer;
 use super::pool::Counting;
 use super::setup::Setup;
+use super::station::Station;
 use crate::addr::{Outer, Path};
 use crate::buf::Frame;
 use crate::config::{Config, ConfigError};
@@ -36,6 +37,7 @@ enum Hop {
     ToServer { path: Path, payload: Vec<u8> },
     ToClient { client: usize, port: u16, payload: Vec<u8> },
     FromBridge { bridge: BridgeId, frame: Vec<u8> },
+    ToStation { station: usize, frame: Vec<u8> },
     Answer { id: RequestId, answer: std::boxed::Box<Answer> },
 }
 
@@ -45,10 +47,14 @@ pub(super) struct World {
     pub(super) server: Server<'static, Counting>,
     pub(super) pool: Counting,
     pub(super) clients: Vec<Dialer>,
+    /// Machines behind the bridges.
+    pub(super) stations: Vec<Station>,
     /// Frames that came out of bridges, until a test takes them.
     pub(super) bridged: Vec<(BridgeId, Vec<u8>)>,
     pub(super) events: Vec<Event>,
     pub(super) ledger: Ledger,
+    /// Datagrams that the server sent.
+    pub(super) transmitted: u64,
     /// Datagrams that no client takes, since its address is nobody's.
     pub(super) strays: Vec<(Path, Vec<u8>)>,
     random: Random,
@@ -69,9 +75,11 @@ impl World {
             server,
             pool: Counting::new(setup.buffers, dirt),
             clients: Vec::new(),
+            stations: Vec::new(),
             bridged: Vec::new(),
             events: Vec::new(),
             ledger: Ledger::default(),
+            transmitted: 0,
             strays: Vec::new(),
             random: Random(u64::from(setup.seed) << 32 | 0x9e37_79b9),
             setup: setup.clone(),
@@ -108,6 +116,21 @@ impl World {
     /// Whether `client` is up within `within_ms`.
     pub(super) fn run_until_up(&mut self, client: usize, within_ms: u64) -> bool {
         self.run_until(within_ms, |world| world.clients[client].is_up())
+    }
+
+    /// Session, tunnel, call, port of a session, and lease: how many there are of each.
+    pub(super) fn census(&self) -> [usize; 5] {
+        let state = self.server.hub_states.iter().flatten().next();
+        let id = state.expect("a hub").id;
+        let own = self.setup.config.hubs[0].bridges
+            + usize::from(self.setup.config.hubs[0].secure_nat.is_some());
+        [
+            self.server.session_count(),
+            self.server.lns.tunnel_count(),
+            self.server.lns.call_count(),
+            self.server.hubs.port_count(id) - own,
+            self.server.dhcp.leases(instant(self.now), id).count(),
+        ]
     }
 
     /// Whether `is_so` within `within_ms`.
@@ -159,6 +182,13 @@ impl World {
     /// Puts a frame on a bridge; it arrives after the delay of the network.
     pub(super) fn send_frame(&mut self, bridge: BridgeId, frame: Vec<u8>) {
         self.after(DELAY_US, Hop::FromBridge { bridge, frame });
+    }
+
+    /// Adds a machine behind `bridge`.
+    pub(super) fn add_station(&mut self, bridge: BridgeId) -> usize {
+        let number = self.stations.len() as u8;
+        self.stations.push(Station::new(bridge, number + 1));
+        usize::from(number)
     }
 
     pub(super) fn command(&mut self, command: Command) {
@@ -230,6 +260,12 @@ impl World {
                     self.handle(Input::Frame { bridge, frame });
                 }
             }
+            Hop::ToStation { station, frame } => {
+                let bridge = self.stations[station].bridge;
+                for frame in self.stations[station].handle(&frame) {
+                    self.send_frame(bridge, frame);
+                }
+            }
             Hop::Answer { id, answer } => {
                 let mut cx = Cx { now: instant(self.now), pool: &mut self.pool };
                 self.server.handle_answer(&mut cx, id, &answer);
@@ -274,12 +310,19 @@ impl World {
                 self.trace.add(format!("{path:?}").as_bytes());
                 self.trace.add(payload.bytes());
                 self.ledger.note_out(&path, payload.bytes());
+                self.transmitted += 1;
                 self.deliver(path, payload.bytes().to_vec());
             }
             Output::Frame { bridge, frame } => {
                 self.trace.add(format!("{bridge:?}").as_bytes());
                 self.trace.add(frame.bytes());
                 self.bridged.push((bridge, frame.bytes().to_vec()));
+                for station in 0..self.stations.len() {
+                    if self.stations[station].bridge == bridge {
+                        let frame = frame.bytes().to_vec();
+                        self.after(DELAY_US, Hop::ToStation { station, frame });
+                    }
+                }
             }
             Output::Event(event) => {
                 self.trace.add(format!("{event:?}").as_bytes());

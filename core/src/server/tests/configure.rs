@@ -1,0 +1,233 @@
+//! A new configuration, and what it leaves alone.
+
+use core::net::Ipv4Addr;
+use std::boxed::Box;
+use std::vec::Vec;
+
+use super::setup::{self, ROUTER, Setup};
+use super::world::{World, play};
+use crate::config::{Config, ConfigError, HubConfig, IpsecConfig, SecureNatConfig, UserConfig};
+use crate::event::{DownCause, Event};
+use crate::ppp::tests::client::Habits;
+use crate::server::BridgeId;
+
+fn two_hubs() -> Setup {
+    Setup::with_hubs(std::vec![setup::hub("DEFAULT"), setup::hub("OTHER")])
+}
+
+fn named(name: &[u8]) -> Habits {
+    Habits { user: name.to_vec(), ..Habits::default() }
+}
+
+fn with_users(users: Vec<UserConfig<'static>>) -> HubConfig<'static> {
+    HubConfig { users: Box::leak(users.into_boxed_slice()), ..setup::hub("DEFAULT") }
+}
+
+fn downs(world: &World) -> Vec<DownCause> {
+    let cause = |event: &Event| match event {
+        Event::SessionDown { cause, .. } => Some(*cause),
+        _ => None,
+    };
+    world.events.iter().filter_map(cause).collect()
+}
+
+#[test]
+fn a_changed_password_keeps_sessions_and_counts_for_the_next() {
+    play(&Setup::default(), |world| {
+        let client = world.dial_up(Habits::default());
+        let hub = with_users(std::vec![setup::user("jiro", "new")]);
+        world.configure(&setup::config(std::vec![hub])).expect("a good configuration");
+        assert!(world.pings(client, ROUTER.octets()));
+        let old = world.dial(Habits::default());
+        assert!(!world.run_until_up(old, 10_000));
+        let new = world.dial_up(Habits { password: "new".into(), ..Habits::default() });
+        assert!(world.pings(new, ROUTER.octets()) && world.pings(client, ROUTER.octets()));
+        assert_eq!(downs(world), []);
+    });
+}
+
+#[test]
+fn the_same_configuration_again_disturbs_nobody() {
+    play(&two_hubs(), |world| {
+        let [a, b] = [&b"jiro"[..], b"jiro@other"].map(|name| world.dial_up(named(name)));
+        let station = world.add_station(BridgeId { hub: 0, bridge: 0 });
+        let ip = world.stations[station].ip;
+        assert!(world.pings(a, ip));
+        let events = world.events.len();
+        for _ in 0..10 {
+            world.configure(&two_hubs().config).expect("it was good before");
+            assert!(world.pings(a, ip) && world.pings(a, ROUTER.octets()));
+            assert!(world.pings(b, ROUTER.octets()));
+        }
+        world.run_ms(10_000_000);
+        assert!(world.pings(a, ip) && world.pings(b, ROUTER.octets()));
+        assert_eq!(world.events.len(), events);
+    });
+}
+
+#[test]
+fn a_hub_that_is_removed_takes_its_sessions_along_and_no_others() {
+    play(&two_hubs(), |world| {
+        let [stays, goes] = [&b"jiro"[..], b"jiro@other"].map(|name| world.dial_up(named(name)));
+        world.configure(&setup::config(std::vec![setup::hub("DEFAULT")])).expect("good");
+        world.run_ms(100);
+        assert_eq!(downs(world), [DownCause::Administrative]);
+        assert!(world.clients[goes].is_down());
+        assert!(world.pings(stays, ROUTER.octets()));
+        let late = world.dial(named(b"jiro@other"));
+        assert!(!world.run_until_up(late, 10_000));
+        world.configure(&two_hubs().config).expect("and back");
+        let again = world.dial_up(named(b"jiro@other"));
+        assert!(world.pings(again, ROUTER.octets()));
+    });
+}
+
+#[test]
+fn a_user_who_is_removed_is_thrown_out() {
+    play(&Setup::default(), |world| {
+        let hanako = Habits { password: "hana".into(), ..named(b"hanako") };
+        let [goes, stays] = [Habits::default(), hanako].map(|habits| world.dial_up(habits));
+        let hub = with_users(std::vec![setup::user("hanako", "hana")]);
+        world.configure(&setup::config(std::vec![hub])).expect("good");
+        world.run_ms(100);
+        assert!(world.clients[goes].is_down());
+        assert_eq!(downs(world), [DownCause::Administrative]);
+        assert!(world.pings(stays, ROUTER.octets()));
+        assert_eq!(world.server.session_count(), 1);
+    });
+}
+
+#[test]
+fn hubs_may_change_places() {
+    play(&two_hubs(), |world| {
+        let [a, b] = [&b"jiro"[..], b"jiro@other"].map(|name| world.dial_up(named(name)));
+        let mut config = setup::config(std::vec![setup::hub("OTHER"), setup::hub("DEFAULT")]);
+        config.ipsec.default_hub = "DEFAULT";
+        world.configure(&config).expect("good");
+        let station = world.add_station(BridgeId { hub: 1, bridge: 0 });
+        let ip = world.stations[station].ip;
+        assert!(world.pings(a, ip) && !world.pings(b, ip));
+        assert!(world.pings(a, ROUTER.octets()) && world.pings(b, ROUTER.octets()));
+        assert_eq!(downs(world), []);
+    });
+}
+
+#[test]
+fn hubs_may_all_be_replaced_at_once() {
+    let names = |names: [&'static str; 4]| Setup::with_hubs(names.map(setup::hub).to_vec());
+    play(&names(["A", "B", "C", "D"]), |world| {
+        let client = world.dial_up(named(b"jiro@d"));
+        world.configure(&names(["D", "E", "F", "G"]).config).expect("as many as fit");
+        assert!(world.pings(client, ROUTER.octets()));
+        for name in ["jiro", "jiro@e", "jiro@f", "jiro@g"] {
+            let client = world.dial_up(named(name.as_bytes()));
+            assert!(world.pings(client, ROUTER.octets()), "{name}");
+        }
+    });
+}
+
+/// Configurations that must be refused, each with changes that must not show.
+fn broken() -> Vec<(&'static str, Config<'static>, ConfigError)> {
+    let changed = || with_users(std::vec![setup::user("jiro", "other")]);
+    let good = setup::config(std::vec![changed()]);
+    let ipsec = |ipsec: IpsecConfig<'static>| Config { ipsec, ..good.clone() };
+    let of = |hubs| setup::config(hubs);
+    let other = |secure_nat: SecureNatConfig<'static>| HubConfig {
+        secure_nat: Some(secure_nat),
+        ..setup::hub("OTHER")
+    };
+    let far = Ipv4Addr::new(10, 0, 0, 1);
+    let twice = std::vec![setup::user("jiro", "a"), setup::user("Jiro", "b")];
+    let long: &'static str = Box::leak("n".repeat(65).into_boxed_str());
+    let crowd = (0..17).map(|number| {
+        setup::user(Box::leak(std::format!("user{number}").into_boxed_str()), "pass")
+    });
+    let subnet = SecureNatConfig { pool: (far, far), ..setup::secure_nat() };
+    let no_name = HubConfig { name: "", ..setup::hub("X") };
+    let host_name = Config { host_name: long, ..good.clone() };
+    std::vec![
+        ("no key", ipsec(IpsecConfig { psk: b"", ..good.ipsec.clone() }), ConfigError::BadPsk),
+        (
+            "long key",
+            ipsec(IpsecConfig { psk: &[b'k'; 257], ..good.ipsec.clone() }),
+            ConfigError::BadPsk,
+        ),
+        (
+            "no default hub",
+            ipsec(IpsecConfig { default_hub: "NONE", ..good.ipsec.clone() }),
+            ConfigError::NoDefaultHub,
+        ),
+        ("host name", host_name, ConfigError::BadName),
+        (
+            "two hubs of one name",
+            of(std::vec![changed(), setup::hub("default")]),
+            ConfigError::DuplicateName,
+        ),
+        ("a hub without a name", of(std::vec![changed(), no_name]), ConfigError::BadName),
+        ("two users of one name", of(std::vec![with_users(twice)]), ConfigError::DuplicateName),
+        ("a long name", of(std::vec![with_users(std::vec![setup::user(long, "pass")])]), ConfigError::BadName),
+        ("too many users", of(std::vec![with_users(crowd.collect())]), ConfigError::TooMany),
+        (
+            "too many hubs",
+            of(std::vec![changed(), setup::hub("B"), setup::hub("C"), setup::hub("D"), setup::hub("E")]),
+            ConfigError::TooMany,
+        ),
+        (
+            "too many bridges",
+            of(std::vec![HubConfig { bridges: 9, ..changed() }]),
+            ConfigError::TooMany,
+        ),
+        (
+            "more ports than there are",
+            of(std::vec![
+                HubConfig { bridges: 8, ..changed() },
+                HubConfig { bridges: 8, ..setup::hub("OTHER") },
+            ]),
+            ConfigError::TooMany,
+        ),
+        ("a pool elsewhere", of(std::vec![changed(), other(subnet)]), ConfigError::BadSubnet),
+        (
+            "another pool elsewhere",
+            of(std::vec![HubConfig {
+                secure_nat: Some(SecureNatConfig { prefix_len: 33, ..setup::secure_nat() }),
+                ..changed()
+            }]),
+            ConfigError::BadSubnet,
+        ),
+    ]
+}
+
+#[test]
+fn a_broken_configuration_leaves_the_old_one_in_force() {
+    for (what, config, error) in broken() {
+        play(&two_hubs(), |world| {
+            let [a, b] = [&b"jiro"[..], b"jiro@other"].map(|name| world.dial_up(named(name)));
+            let station = world.add_station(BridgeId { hub: 0, bridge: 0 });
+            let ip = world.stations[station].ip;
+            assert!(world.pings(a, ip));
+            let events = world.events.len();
+            assert_eq!(world.configure(&config), Err(error), "{what}");
+            assert_eq!(world.events.len(), events, "{what}");
+            assert!(world.pings(a, ip) && world.pings(a, ROUTER.octets()), "{what}");
+            assert!(world.pings(b, ROUTER.octets()), "{what}");
+            let more = [&b"jiro"[..], b"jiro@other"].map(|name| world.dial_up(named(name)));
+            for client in more {
+                assert!(world.pings(client, ROUTER.octets()), "{what}");
+            }
+            world.configure(&two_hubs().config).expect("what is good is still good");
+            assert!(world.pings(a, ip) && world.pings(b, ROUTER.octets()), "{what}");
+        });
+    }
+}
+
+#[test]
+fn a_broken_first_configuration_makes_no_server() {
+    use super::pool::Counting;
+    use crate::server::{Server, Storage};
+    for (what, config, error) in broken() {
+        let limits = two_hubs().limits;
+        let server =
+            Server::<Counting>::new(Storage::allocate(&limits), &limits, &config, [1; 32]);
+        assert_eq!(server.err(), Some(error), "{what}");
+    }
+}

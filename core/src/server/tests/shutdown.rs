@@ -1,0 +1,63 @@
+//! The server says goodbye.
+
+use super::setup::{self, Setup};
+use super::world::{path_to, play};
+use crate::config::HubConfig;
+use crate::discard::DropReason;
+use crate::event::{DownCause, Event};
+use crate::l2tp::tests::lac;
+use crate::ppp::tests::client::Habits;
+use crate::server::{BridgeId, Command};
+
+const BRIDGE: BridgeId = BridgeId { hub: 0, bridge: 0 };
+
+#[test]
+fn everyone_hears_goodbye_and_then_there_is_silence() {
+    let hub = HubConfig { secure_nat: None, ..setup::hub("DEFAULT") };
+    play(&Setup::with_hubs(std::vec![hub]), |world| {
+        let station = world.add_station(BRIDGE);
+        world.stations[station].leases_from = Some([192, 168, 30, 100]);
+        let clients = [(); 3].map(|()| world.dial_up(Habits::default()));
+        let half = world.dial(Habits::default());
+        world.run_ms(25);
+        world.command(Command::Shutdown);
+        assert_eq!(world.server.session_count(), 0);
+        world.run_ms(100);
+        for client in clients {
+            let heard = &world.clients[client].lac.heard;
+            assert_eq!(heard[heard.len() - 2..], [14, 4], "CDN, then StopCCN");
+        }
+        assert!(world.clients[half].lac.stopped);
+        assert!(world.stations[station].leased.is_empty(), "the addresses went back");
+        let is_down = |event: &&Event| {
+            matches!(event, Event::SessionDown { cause: DownCause::Administrative, .. })
+        };
+        assert_eq!(world.events.iter().filter(is_down).count(), 3);
+        world.run_ms(60_000);
+        let said = world.transmitted;
+        world.run_ms(600_000);
+        assert_eq!(world.transmitted, said);
+    });
+}
+
+#[test]
+fn nobody_comes_in_while_the_server_goes_down() {
+    play(&Setup::default(), |world| {
+        let client = world.dial_up(Habits::default());
+        let session = world.server.session_count();
+        world.command(Command::Shutdown);
+        let said = world.transmitted;
+        let stranger = path_to(1701, ([203, 0, 113, 9], 1701).into());
+        let sccrq = lac::control((0, 0), 0, 0, &lac::sccrq(9));
+        assert_eq!(world.inject(stranger, &sccrq), 1);
+        let refused = world.drops(DropReason::NotServed);
+        world.with_client(client, |dialer, _| dialer.send_ppp(&[0xff, 3, 0xc0, 0x21, 9, 1, 0, 8]));
+        world.run_ms(20);
+        assert!(world.drops(DropReason::NotServed) > refused);
+        assert_eq!((session, world.transmitted), (1, said));
+        assert!(world.strays.is_empty());
+        // Said twice, it is done once.
+        world.command(Command::Shutdown);
+        assert_eq!(world.transmitted, said);
+    });
+}
