@@ -165,11 +165,21 @@ fn broken() -> Vec<(&'static str, Config<'static>, ConfigError)> {
         ),
         ("a hub without a name", of(std::vec![changed(), no_name]), ConfigError::BadName),
         ("two users of one name", of(std::vec![with_users(twice)]), ConfigError::DuplicateName),
-        ("a long name", of(std::vec![with_users(std::vec![setup::user(long, "pass")])]), ConfigError::BadName),
+        (
+            "a long name",
+            of(std::vec![with_users(std::vec![setup::user(long, "pass")])]),
+            ConfigError::BadName
+        ),
         ("too many users", of(std::vec![with_users(crowd.collect())]), ConfigError::TooMany),
         (
             "too many hubs",
-            of(std::vec![changed(), setup::hub("B"), setup::hub("C"), setup::hub("D"), setup::hub("E")]),
+            of(std::vec![
+                changed(),
+                setup::hub("B"),
+                setup::hub("C"),
+                setup::hub("D"),
+                setup::hub("E")
+            ]),
             ConfigError::TooMany,
         ),
         (
@@ -226,8 +236,7 @@ fn a_broken_first_configuration_makes_no_server() {
     use crate::server::{Server, Storage};
     for (what, config, error) in broken() {
         let limits = two_hubs().limits;
-        let server =
-            Server::<Counting>::new(Storage::allocate(&limits), &limits, &config, [1; 32]);
+        let server = Server::<Counting>::new(Storage::allocate(&limits), &limits, &config, [1; 32]);
         assert_eq!(server.err(), Some(error), "{what}");
     }
 }

@@ -7,13 +7,13 @@
 mod checks;
 mod configure;
 mod dial;
-mod shutdown;
 mod dialer;
 mod down;
 mod packet;
 mod pool;
 mod refuse;
 mod setup;
+mod shutdown;
 mod station;
 mod traffic;
 mod world;
