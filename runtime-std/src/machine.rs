@@ -52,11 +52,11 @@ impl Machine<BufferPool> for Core {
 
     fn configure(
         &mut self,
-        now: Instant,
-        pool: &mut BufferPool,
+        _: Instant,
+        _: &mut BufferPool,
         settings: Box<Settings>,
     ) -> Result<(), ConfigError> {
-        settings.with_core(|config| self.0.configure(&mut Cx { now, pool }, config))
+        settings.with_core(|config| self.0.configure(config))
     }
 
     fn drops(&self) -> &DropCounters {

@@ -89,6 +89,14 @@ impl<'a> Dhcp<'a> {
         Self { leases: Leases::new(storage, key) }
     }
 
+    /// Whether [`Self::configure`] would take `config`.
+    ///
+    /// # Errors
+    /// [`ConfigError::BadSubnet`].
+    pub fn validate(config: &SecureNatConfig<'_>) -> Result<(), ConfigError> {
+        Settings::try_from(config).map(|_| ())
+    }
+
     /// Starts the server of `hub`, or changes its settings. Leases outside a changed pool are
     /// refused when they are renewed.
     ///

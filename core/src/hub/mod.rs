@@ -155,6 +155,11 @@ impl<'a> Hubs<'a> {
         self.hubs.find(hub).map_or(0, |hub| (hub.bridges.len + hub.hosts.len) as usize)
     }
 
+    /// Number of ports that fit, over all hubs.
+    pub fn port_capacity(&self) -> usize {
+        self.ports.capacity()
+    }
+
     /// The MAC addresses of a hub and their ports, for administration.
     pub fn macs(&self, hub: HubId) -> impl Iterator<Item = (MacAddr, PortId)> {
         self.fdb.iter().filter(move |entry| entry.hub() == hub).map(Entry::place)

@@ -235,7 +235,7 @@ impl<'a> Lns<'a> {
         }
     }
 
-    /// Ends a tunnel with StopCCN. Its calls go down one by one, see [`Action::TunnelDown`].
+    /// Ends a tunnel with StopCCN, unless its client's address may be forged. Its calls go down one by one, see [`Action::TunnelDown`].
     pub fn close_tunnel(
         &mut self,
         now: Instant,
@@ -243,7 +243,9 @@ impl<'a> Lns<'a> {
         result: ResultCode,
         out: &mut Out,
     ) {
-        self.shut(now, tunnel, DownCause::Administrative, Some(result), None, out);
+        let proven = self.tunnels.find(tunnel).is_some_and(|tunnel| tunnel.proven);
+        let goodbye = proven.then_some(result);
+        self.shut(now, tunnel, DownCause::Administrative, goodbye, None, out);
         self.settle(now, tunnel, out);
     }
 

@@ -5,10 +5,12 @@
 
 use crate::buf::Pool;
 use crate::config::{Config, ConfigError, HubConfig, NAME_LEN, PSK_LEN, SecureNatConfig};
+use crate::dhcp::Dhcp;
 use crate::event::{DownCause, Name};
 use crate::hub::{PortKind, PortOwner};
 use crate::ids::{HubId, PortId};
 use crate::nat;
+use crate::session::Session;
 use crate::time::Duration;
 
 use super::{BridgeId, Cx, Server};
@@ -48,29 +50,62 @@ impl Settings {
 }
 
 impl<P: Pool> Server<'_, P> {
-    /// Replaces the configuration. Sessions that it does not touch stay up.
+    /// Replaces the configuration. Sessions that it does not touch stay up; those whose hub or
+    /// user is gone end.
     ///
     /// # Errors
     /// Why it is refused; then the old one stays in force.
-    pub fn configure(
-        &mut self,
-        cx: &mut Cx<'_, P>,
-        config: &Config<'_>,
-    ) -> Result<(), ConfigError> {
-        check(config, self.hub_states.len())?;
-        self.users.validate(config)?;
+    pub fn configure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
+        self.validate(config)?;
         self.settings = Settings::new(config)?;
         self.ike.configure(&config.ipsec);
-        self.remove_hubs(cx, config.hubs);
-        self.place_hubs(config.hubs)?;
-        self.users.configure(config)
+        self.remove_hubs(config.hubs);
+        self.apply(config)?;
+        self.orphan_users();
+        Ok(())
     }
 
     /// Applies the first configuration.
     pub(super) fn configure_first(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
+        self.validate(config)?;
+        self.apply(config)
+    }
+
+    /// Refuses what cannot be applied as a whole, before anything is changed.
+    fn validate(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
         check(config, self.hub_states.len())?;
+        Settings::new(config)?;
+        self.users.validate(config)?;
+        let ports: usize = config.hubs.iter().map(ports_of).sum();
+        let stays = |session: &Session<P::Buf>| {
+            let member = session.member.as_ref();
+            let state = member.and_then(|member| self.hub_state(member.hub));
+            state.is_some_and(|state| find(config.hubs, &state.name).is_some())
+        };
+        let taken = self.sessions.iter().filter(|(_, session)| stays(session)).count();
+        if ports.saturating_add(taken) > self.hubs.port_capacity() {
+            return Err(ConfigError::TooMany);
+        }
+        Ok(())
+    }
+
+    /// Brings hubs and users into line with a configuration that [`Self::validate`] accepts.
+    fn apply(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
+        for place in 0..self.hub_states.len() {
+            let Some(state) = self.hub_states.get_mut(place).and_then(Option::take) else {
+                continue;
+            };
+            self.clear_ports(&state);
+            if let Some(slot) = self.hub_states.get_mut(place) {
+                *slot = Some(state);
+            }
+        }
         self.place_hubs(config.hubs)?;
         self.users.configure(config)
+    }
+
+    fn hub_state(&self, hub: HubId) -> Option<&HubState> {
+        self.hub_states.iter().flatten().find(|state| state.id == hub)
     }
 
     /// The port of a bridge.
@@ -79,27 +114,57 @@ impl<P: Pool> Server<'_, P> {
         state.bridges.get(usize::from(bridge.bridge)).copied()
     }
 
-    /// Takes down hubs whose names are gone, with their sessions.
-    fn remove_hubs(&mut self, cx: &mut Cx<'_, P>, hubs: &[HubConfig<'_>]) {
+    /// Takes down hubs whose names are gone. Their sessions leave them at once, and end one by
+    /// one.
+    fn remove_hubs(&mut self, hubs: &[HubConfig<'_>]) {
         for place in 0..self.hub_states.len() {
             let is_gone = |state: &mut HubState| find(hubs, &state.name).is_none();
             let state = self.hub_states.get_mut(place).and_then(|slot| slot.take_if(is_gone));
             let Some(state) = state else { continue };
-            self.end_sessions_of(cx, state.id);
+            self.orphan_members(state.id);
             self.clear_ports(&state);
             self.dhcp.remove(state.id);
-            self.hubs.remove(state.id);
+            let is_gone = self.hubs.remove(state.id);
+            debug_assert!(is_gone, "a hub without ports can go");
         }
     }
 
-    fn end_sessions_of(&mut self, cx: &mut Cx<'_, P>, hub: HubId) {
+    fn orphan_members(&mut self, hub: HubId) {
         for at in 0..self.sessions.capacity() as u32 {
             let Some(id) = self.sessions.key_at(at) else { continue };
-            let member = self.sessions.find(id).and_then(|session| session.member.as_ref());
-            if member.is_some_and(|member| member.hub == hub) {
-                self.end_session(cx, id, DownCause::Administrative, None);
+            let Some(session) = self.sessions.find_mut(id) else { continue };
+            let Some(member) = session.member.take_if(|member| member.hub == hub) else { continue };
+            session.is_orphan = true;
+            self.hubs.detach(member.port);
+            self.users.leave(member.user, member.number);
+            self.orphans_from = Some(0);
+        }
+    }
+
+    fn orphan_users(&mut self) {
+        for at in 0..self.sessions.capacity() as u32 {
+            let Some(id) = self.sessions.key_at(at) else { continue };
+            let Some(session) = self.sessions.find_mut(id) else { continue };
+            let user = session.member.as_ref().map(|member| member.user);
+            if user.is_some_and(|user| self.users.name_of(user).is_none()) {
+                session.is_orphan = true;
+                self.orphans_from = Some(0);
             }
         }
+    }
+
+    /// Ends the session in one slot if it has lost its hub or user; tells whether there was a
+    /// slot to look at.
+    pub(super) fn step_orphans(&mut self, cx: &mut Cx<'_, P>) -> bool {
+        let Some(at) = self.orphans_from else { return false };
+        self.orphans_from = (at as usize + 1 < self.sessions.capacity()).then_some(at + 1);
+        let id = self.sessions.key_at(at);
+        if let Some(id) = id
+            && self.sessions.find(id).is_some_and(|session| session.is_orphan)
+        {
+            self.end_session(cx, id, DownCause::Administrative, None);
+        }
+        true
     }
 
     /// Puts every configured hub at its place, with the ports that it has by configuration.
@@ -128,11 +193,10 @@ impl<P: Pool> Server<'_, P> {
         Ok(())
     }
 
-    /// Attaches a hub's bridges and virtual router anew.
+    /// Attaches a hub's bridges and virtual router, of which it has none attached.
     fn place_ports(&mut self, place: usize, config: &HubConfig<'_>) -> Result<(), ConfigError> {
         let slot = self.hub_states.get_mut(place).ok_or(ConfigError::TooMany)?;
         let Some(mut state) = slot.take() else { return Ok(()) };
-        self.clear_ports(&state);
         state.bridges.clear();
         state.gateway = None;
         for bridge in 0..config.bridges {
@@ -187,12 +251,20 @@ pub(super) fn check(config: &Config<'_>, hubs_max: usize) -> Result<(), ConfigEr
         if hub.bridges > BRIDGES_MAX {
             return Err(ConfigError::TooMany);
         }
+        if let Some(secure_nat) = hub.secure_nat.as_ref().filter(|secure_nat| secure_nat.dhcp) {
+            Dhcp::validate(secure_nat)?;
+        }
         let before = config.hubs.get(..at).unwrap_or_default();
         if find(before, hub.name).is_some() {
             return Err(ConfigError::DuplicateName);
         }
     }
     find(config.hubs, config.ipsec.default_hub).map(|_| ()).ok_or(ConfigError::NoDefaultHub)
+}
+
+/// Ports that a hub has by configuration.
+const fn ports_of(hub: &HubConfig<'_>) -> usize {
+    hub.bridges + hub.secure_nat.is_some() as usize
 }
 
 fn find<'h, 'c>(hubs: &'h [HubConfig<'c>], name: &str) -> Option<&'h HubConfig<'c>> {

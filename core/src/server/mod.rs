@@ -91,6 +91,8 @@ pub struct Server<'a, P: Pool> {
     /// Peers that are gone, whose tunnels are being taken down.
     leaving: Ring<'a, PeerId>,
     sweep: Sweep,
+    /// Sessions from this slot on end if they have lost their hub or user.
+    orphans_from: Option<u32>,
     outboxes: Outboxes,
     drops: DropCounters,
     settings: Settings,
@@ -143,6 +145,7 @@ impl<'a, P: Pool> Server<'a, P> {
             outputs: Outputs::new(storage.outputs),
             leaving: Ring::new(storage.leaving),
             sweep: Sweep::default(),
+            orphans_from: None,
             outboxes: Outboxes::default(),
             drops: DropCounters::default(),
             settings: Settings::new(config)?,
@@ -192,6 +195,7 @@ impl<'a, P: Pool> Server<'a, P> {
         self.step_switch(cx)
             || self.step_leaving(cx)
             || self.step_sweep(cx)
+            || self.step_orphans(cx)
             || self.step_expired(cx.now)
             || self.with_ike(cx, |ike, cx, out| ike.handle_timeout(cx, out))
             || self.with_lns(cx, |lns, now, _, out| lns.handle_timeout(now, out))

@@ -50,6 +50,7 @@ impl<P: Pool> Server<'_, P> {
             mtu,
             member: None,
             was_up: false,
+            is_orphan: false,
         };
         let Ok(id) = self.sessions.insert(session) else {
             let remote = Some(path.remote);

@@ -39,6 +39,8 @@ pub struct Session<B> {
     pub mtu: u16,
     /// Whether it ever carried traffic: its end is no failed dial then.
     pub was_up: bool,
+    /// Whether its hub or user is gone from the configuration: it is about to end.
+    pub is_orphan: bool,
 }
 
 /// An accepted client's place on a hub.

@@ -7,9 +7,11 @@ use std::vec::Vec;
 use super::setup::{self, ROUTER, Setup};
 use super::world::{World, play};
 use crate::config::{Config, ConfigError, HubConfig, IpsecConfig, SecureNatConfig, UserConfig};
+use crate::discard::DropReason;
 use crate::event::{DownCause, Event};
+use crate::limits::Limits;
 use crate::ppp::tests::client::Habits;
-use crate::server::BridgeId;
+use crate::server::{BridgeId, Command};
 
 fn two_hubs() -> Setup {
     Setup::with_hubs(std::vec![setup::hub("DEFAULT"), setup::hub("OTHER")])
@@ -80,6 +82,40 @@ fn a_hub_that_is_removed_takes_its_sessions_along_and_no_others() {
         let again = world.dial_up(named(b"jiro@other"));
         assert!(world.pings(again, ROUTER.octets()));
     });
+}
+
+/// Sixty sessions and room for forty outputs.
+fn crowd() -> Setup {
+    let pool = (Ipv4Addr::new(192, 168, 30, 10), Ipv4Addr::new(192, 168, 30, 90));
+    let secure_nat = Some(SecureNatConfig { pool, ..setup::secure_nat() });
+    let full = HubConfig { secure_nat, ..setup::hub("FULL") };
+    let limits = Limits { outputs: 40, leases: 64, macs: 128, ..setup::limits(60) };
+    Setup { limits, ..Setup::with_hubs(std::vec![full, setup::hub("OTHER")]) }
+}
+
+#[test]
+fn a_crowd_leaves_without_a_word_being_lost() {
+    type Ending = fn(&mut World);
+    let endings: [Ending; 3] = [
+        |world| world.configure(&setup::config(std::vec![setup::hub("OTHER")])).expect("good"),
+        |world| {
+            let full = HubConfig { users: &[], ..setup::hub("FULL") };
+            world.configure(&setup::config(std::vec![full])).expect("good");
+        },
+        |world| world.command(Command::Shutdown),
+    ];
+    for ending in endings {
+        play(&crowd(), |world| {
+            let clients = [(); 60].map(|()| world.dial(Habits::default()));
+            world.run_ms(5_000);
+            assert!(clients.iter().all(|&client| world.clients[client].is_up()));
+            ending(world);
+            assert_eq!(downs(world), [DownCause::Administrative; 60]);
+            world.run_ms(100);
+            assert!(clients.iter().all(|&client| world.clients[client].is_down()));
+            assert_eq!(world.drops(DropReason::OutputFull), 0);
+        });
+    }
 }
 
 #[test]

@@ -27,7 +27,8 @@ fn everyone_hears_goodbye_and_then_there_is_silence() {
             let heard = &world.clients[client].lac.heard;
             assert_eq!(heard[heard.len() - 2..], [14, 4], "CDN, then StopCCN");
         }
-        assert!(world.clients[half].lac.stopped);
+        // Its address may be forged: not a word more than it said.
+        assert!(!world.clients[half].lac.stopped);
         assert!(world.stations[station].leased.is_empty(), "the addresses went back");
         let is_down = |event: &&Event| {
             matches!(event, Event::SessionDown { cause: DownCause::Administrative, .. })

@@ -197,8 +197,7 @@ impl World {
     }
 
     pub(super) fn configure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
-        let mut cx = Cx { now: instant(self.now), pool: &mut self.pool };
-        let result = self.server.configure(&mut cx, config);
+        let result = self.server.configure(config);
         self.drain();
         result
     }
