@@ -89,8 +89,8 @@ impl Desk for RealDesk {
         self.log.event(event);
     }
 
-    fn record_drops(&mut self, drops: &DropCounters) {
-        self.log.drops(drops);
+    fn record_drops(&mut self, drops: &DropCounters, unsent: u64) {
+        self.log.drops(drops, unsent);
     }
 
     fn configured(&mut self, result: Result<(), ConfigError>) {

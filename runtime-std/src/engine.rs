@@ -104,12 +104,12 @@ where
         self.poll_dry(now);
         if self.report_at <= now {
             self.report_at = now + REPORT_INTERVAL;
-            self.desk.record_drops(self.machine.drops());
+            self.desk.record_drops(self.machine.drops(), self.io.unsent());
         }
         if !self.has_stopped(now) {
             return true;
         }
-        self.desk.record_drops(self.machine.drops());
+        self.desk.record_drops(self.machine.drops(), self.io.unsent());
         false
     }
 

@@ -42,6 +42,9 @@ pub trait Io {
 
     /// Carries out the outside's part of a new configuration.
     fn adopt(&mut self, change: Self::Change);
+
+    /// How much was lost so far because it could not be sent.
+    fn unsent(&self) -> u64;
 }
 
 /// Something to be sent.
@@ -79,8 +82,8 @@ pub trait Desk {
     /// Records a fact.
     fn record(&mut self, event: Event);
 
-    /// Records how often what was dropped so far.
-    fn record_drops(&mut self, drops: &DropCounters);
+    /// Records how often what was dropped so far, and how much could not be sent.
+    fn record_drops(&mut self, drops: &DropCounters, unsent: u64);
 
     /// Whether the core took the configuration of the last [`Mail::Configure`].
     fn configured(&mut self, result: Result<(), kumihimo_core::config::ConfigError>);

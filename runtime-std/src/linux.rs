@@ -14,7 +14,7 @@ use kumihimo_core::time::Instant;
 
 use crate::io::{Io, Outgoing};
 use crate::pool::{Buffer, BufferPool};
-use crate::sys::mmsg::Messages;
+use crate::sys::mmsg::{BATCH, Messages};
 use crate::sys::wait::{Entry, PollSet, Waker};
 
 /// What one socket serves.
@@ -134,6 +134,10 @@ impl LinuxIo {
                 }
             });
             match received {
+                Ok(count) if count < room.min(BATCH) => {
+                    source.ready = false;
+                    return;
+                }
                 Ok(count) => room -= count.min(room),
                 Err(error) => {
                     // With no buffer left the datagrams wait in the socket.
@@ -290,6 +294,10 @@ impl Io for LinuxIo {
             }
         }
         self.rebuild_set();
+    }
+
+    fn unsent(&self) -> u64 {
+        self.unsent
     }
 }
 

@@ -2,16 +2,19 @@
 //! waits for signals.
 
 use std::io::{self, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
+use kumihimo_core::addr::{self as outer, IKE_PORT};
 use kumihimo_core::limits::Limits;
 
 use crate::cli;
 use crate::config_file::{self, Problem, Settings};
-use crate::desk::{Mailbox, RealDesk, config_error};
+use crate::desk::{Letter, Mailbox, RealDesk, config_error};
 use crate::engine::Engine;
 use crate::exec::Chosen;
 use crate::io::Mail;
@@ -21,7 +24,7 @@ use crate::machine::Core;
 use crate::outside::{self, Open};
 use crate::pool::BufferPool;
 use crate::signals::{News, Signals};
-use crate::{connect_card, weak};
+use crate::{connect_card, sys, weak};
 
 /// Serves until a signal ends it.
 ///
@@ -54,7 +57,7 @@ fn first_run(file: &Path) -> Result<(), String> {
     let secrets = config_file::write_first(file).map_err(|error| {
         format!("{}: cannot be written: {error}; go to a folder that can", file.display())
     })?;
-    let addresses = crate::sys::ifaddrs::addresses().unwrap_or_default();
+    let addresses = sys::ifaddrs::addresses().unwrap_or_default();
     let card = connect_card::render(file, &secrets, &addresses);
     // The server works without anyone reading its standard output.
     let _ = io::stdout().write_all(card.as_bytes());
@@ -83,6 +86,9 @@ impl Running {
         let signals = Signals::new(ended).map_err(system)?;
         let services = opened.change.services.clone();
         let thread = packet_thread(settings, opened.change, mailbox.clone(), log.clone(), alive)?;
+        for mtu in outer_mtus() {
+            mailbox.post(mtu);
+        }
         let names: Vec<_> = services.into_iter().map(outside::name_of).collect();
         let version = env!("CARGO_PKG_VERSION");
         log.text(Level::Info, "ready", format!("kumihimo {version} ready on {}", names.join(", ")));
@@ -93,7 +99,7 @@ impl Running {
     fn attend(&mut self, file: &Path) -> Result<(), String> {
         let mut stopping = false;
         loop {
-            match self.signals.wait() {
+            match self.signals.wait(stopping.then_some(PATIENCE)) {
                 News::Reload => self.reload(file),
                 News::Report => self.report(),
                 News::Terminate if stopping => return Ok(()),
@@ -102,7 +108,12 @@ impl Running {
                     self.log.text(Level::Info, "stopping", "saying goodbye to the clients");
                     self.mailbox.post(Mail::Stop);
                 }
+                News::Late => {
+                    return Err("the packet thread does not end; please report this".into());
+                }
                 News::Ended => {
+                    #[cfg(feature = "count-allocations")]
+                    self.report();
                     let thread = self.thread.take().map(JoinHandle::join);
                     return match thread {
                         Some(Ok(())) if stopping => Ok(()),
@@ -143,7 +154,7 @@ impl Running {
 
     fn report(&self) {
         #[cfg(feature = "count-allocations")]
-        self.log.text(Level::Info, "allocations", crate::sys::allocations::report());
+        self.log.text(Level::Info, "allocations", sys::allocations::report());
         #[cfg(not(feature = "count-allocations"))]
         self.log.text(Level::Info, "report", "nothing to report in this build");
     }
@@ -191,6 +202,23 @@ fn packet_thread(
     }
 }
 
+/// What the core should know about narrow ways out: the MTU of each default route below that of
+/// Ethernet.
+fn outer_mtus() -> Vec<Letter> {
+    // Nothing is sent to these addresses, which are for documentation (RFC 5737, RFC 3849).
+    let abroad = [IpAddr::from([192, 0, 2, 1]), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])];
+    let narrow = abroad.into_iter().filter_map(|remote| {
+        let mtu = sys::socket::route_mtu(remote).ok().filter(|&mtu| mtu < 1_500)?;
+        let unspecified: IpAddr = match remote {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let (local, remote) = ((unspecified, IKE_PORT).into(), (remote, IKE_PORT).into());
+        Some(Mail::PathMtu(outer::Path { local, remote, outer: outer::Outer::Udp }, mtu))
+    });
+    narrow.collect()
+}
+
 fn seed() -> Result<[u8; 32], getrandom::Error> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
@@ -202,4 +230,6 @@ pub const DEFAULT_FILE: &str = "kumihimo.toml";
 /// Packet buffers, besides those that sessions may hold while they wait for an address.
 const BUFFERS: usize = 2_048;
 const BUFFERS_PER_SESSION: usize = 4;
+/// Time for a goodbye: less than the three seconds of the contract.
+const PATIENCE: Duration = Duration::from_millis(2_500);
 const STACK: usize = 4 << 20;

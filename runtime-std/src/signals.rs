@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
@@ -18,6 +20,8 @@ pub enum News {
     Report,
     /// The packet thread is gone.
     Ended,
+    /// The time is over.
+    Late,
 }
 
 /// Where [`News`] come from.
@@ -41,18 +45,23 @@ impl<E: Executor> Signals<E> {
         Ok(Self { streams })
     }
 
-    /// Waits for what happens next.
-    pub fn wait(&mut self) -> News {
+    /// Waits for what happens next, at most for `patience`.
+    pub fn wait(&mut self, patience: Option<Duration>) -> News {
         let streams = self.streams.iter_mut();
-        let futures = streams.map(|(news, stream)| {
-            let news = *news;
-            let future: std::pin::Pin<Box<dyn Future<Output = News>>> = Box::pin(async move {
+        let mut futures: Vec<Pin<Box<dyn Future<Output = News> + '_>>> = Vec::new();
+        for (news, stream) in streams {
+            futures.push(Box::pin(async move {
                 E::read(stream).await;
-                news
-            });
-            future
-        });
-        E::block_on(first(futures.collect()))
+                *news
+            }));
+        }
+        if let Some(patience) = patience {
+            futures.push(Box::pin(async move {
+                E::sleep(patience).await;
+                News::Late
+            }));
+        }
+        E::block_on(first(futures))
     }
 }
 

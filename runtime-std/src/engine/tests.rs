@@ -131,6 +131,10 @@ impl Io for World {
     fn adopt(&mut self, (): ()) {
         self.steps.borrow_mut().push(Step::Adopted);
     }
+
+    fn unsent(&self) -> u64 {
+        0
+    }
 }
 
 struct Office {
@@ -154,7 +158,7 @@ impl Desk for Office {
         self.steps.borrow_mut().push(Step::Recorded);
     }
 
-    fn record_drops(&mut self, _: &DropCounters) {}
+    fn record_drops(&mut self, _: &DropCounters, _: u64) {}
 
     fn configured(&mut self, result: Result<(), ConfigError>) {
         self.steps.borrow_mut().push(Step::Configured(result.is_ok()));

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use async_std::io::ReadExt as _;
 
@@ -27,5 +28,9 @@ impl Executor for AsyncStd {
     async fn read(stream: &mut Self::Stream) -> Option<u8> {
         let mut octet = [0];
         matches!(stream.read(&mut octet).await, Ok(1)).then_some(octet[0])
+    }
+
+    async fn sleep(span: Duration) {
+        async_std::task::sleep(span).await;
     }
 }

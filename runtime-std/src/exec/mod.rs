@@ -18,6 +18,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 /// Runs futures and waits for streams.
 pub trait Executor {
@@ -36,6 +37,9 @@ pub trait Executor {
     /// Reads one octet; `None` when the other end is closed. Nothing is lost if the future is
     /// dropped before it is ready.
     fn read(stream: &mut Self::Stream) -> impl Future<Output = Option<u8>>;
+
+    /// Is ready after `span`.
+    fn sleep(span: Duration) -> impl Future<Output = ()>;
 }
 
 /// The result of the future that is ready first; the others are dropped.
@@ -73,6 +77,7 @@ mod tests {
         };
         assert_eq!(heard(), ("far", Some(b'x')));
         drop(other);
+        Chosen::block_on(Chosen::sleep(Duration::from_millis(1)));
         assert_eq!(heard(), ("silent", None));
     }
 }

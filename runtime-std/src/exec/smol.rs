@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use smol::io::AsyncReadExt as _;
 
@@ -26,5 +27,9 @@ impl Executor for Smol {
     async fn read(stream: &mut Self::Stream) -> Option<u8> {
         let mut octet = [0];
         matches!(stream.read(&mut octet).await, Ok(1)).then_some(octet[0])
+    }
+
+    async fn sleep(span: Duration) {
+        smol::Timer::after(span).await;
     }
 }

@@ -48,7 +48,7 @@ pub struct LogThread {
 #[allow(clippy::large_enum_variant, reason = "the queue's memory is made once and is small")]
 enum Entry {
     Event(SystemTime, Event),
-    Drops(SystemTime, DropCounters),
+    Drops(SystemTime, DropCounters, u64),
     Text(SystemTime, Level, &'static str, String),
     Policy(Policy),
 }
@@ -88,10 +88,10 @@ impl Logger {
         self.push(Entry::Event(SystemTime::now(), event));
     }
 
-    /// Records how often what was dropped.
-    pub fn drops(&self, drops: &DropCounters) {
+    /// Records how often what was dropped, and how much could not be sent.
+    pub fn drops(&self, drops: &DropCounters, unsent: u64) {
         if self.level <= Level::Debug {
-            self.push(Entry::Drops(SystemTime::now(), drops.clone()));
+            self.push(Entry::Drops(SystemTime::now(), drops.clone(), unsent));
         }
     }
 
@@ -121,12 +121,13 @@ struct Writer<W> {
     policy: Policy,
     limiter: Limiter,
     drops: DropCounters,
+    unsent: u64,
 }
 
 impl<W: Write> Writer<W> {
     fn new(logger: Logger, format: Format, out: W) -> Self {
         let (policy, limiter) = (Policy::default(), Limiter::default());
-        Self { logger, format, out, policy, limiter, drops: DropCounters::default() }
+        Self { logger, format, out, policy, limiter, drops: DropCounters::default(), unsent: 0 }
     }
 
     fn run(mut self) {
@@ -144,7 +145,7 @@ impl<W: Write> Writer<W> {
         match entry {
             Entry::Policy(policy) => self.policy = policy,
             Entry::Text(at, level, name, text) => self.write(at, &Line::new(level, name, text)),
-            Entry::Drops(at, drops) => self.drop_counters(at, drops),
+            Entry::Drops(at, drops, unsent) => self.drop_counters(at, drops, unsent),
             Entry::Event(at, event) => {
                 let more = match self.limiter.admit(at, &event) {
                     Verdict::Write { more } => more,
@@ -161,7 +162,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// One line with the counters that moved since the last one.
-    fn drop_counters(&mut self, at: SystemTime, drops: DropCounters) {
+    fn drop_counters(&mut self, at: SystemTime, drops: DropCounters, unsent: u64) {
         let mut line = Line::new(Level::Debug, "drops", "dropped so far:".to_owned());
         for &reason in DropReason::ALL {
             let count = drops.of(reason);
@@ -170,7 +171,11 @@ impl<W: Write> Writer<W> {
                 line.push(reason.name(), Value::Number(count));
             }
         }
-        self.drops = drops;
+        if unsent > self.unsent {
+            line.text.push_str(&format!(" unsent {unsent}"));
+            line.push("unsent", Value::Number(unsent));
+        }
+        (self.drops, self.unsent) = (drops, unsent);
         if !line.is_bare() {
             self.write(at, &line);
         }

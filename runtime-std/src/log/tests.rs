@@ -213,12 +213,16 @@ fn failures_of_many_addresses_are_limited_in_all() {
 fn drops_are_listed_once_for_each_change() {
     let mut writer = writer(Format::Text);
     let mut drops = DropCounters::default();
-    writer.entry(Entry::Drops(SystemTime::UNIX_EPOCH, drops.clone()));
+    writer.entry(Entry::Drops(SystemTime::UNIX_EPOCH, drops.clone(), 3));
     drops.count(DropReason::UnknownSpi);
     drops.count(DropReason::UnknownSpi);
-    writer.entry(Entry::Drops(SystemTime::UNIX_EPOCH, drops.clone()));
-    writer.entry(Entry::Drops(SystemTime::UNIX_EPOCH, drops.clone()));
-    assert_eq!(written(writer), "1970-01-01T00:00:00.000Z DEBUG dropped so far: unknown-spi 2\n");
+    writer.entry(Entry::Drops(SystemTime::UNIX_EPOCH, drops.clone(), 3));
+    writer.entry(Entry::Drops(SystemTime::UNIX_EPOCH, drops.clone(), 3));
+    assert_eq!(
+        written(writer),
+        "1970-01-01T00:00:00.000Z DEBUG dropped so far: unsent 3\n\
+         1970-01-01T00:00:00.000Z DEBUG dropped so far: unknown-spi 2\n"
+    );
 }
 
 #[test]
