@@ -1,6 +1,8 @@
 # What can be said about the source without running it.
 # shellcheck shell=bash disable=SC2034
-packages=(ca-certificates rustc-web cargo-web rust-web-src shellcheck)
+packages=(
+  ca-certificates rustc-web cargo-web rust-web-clippy rustfmt-web rust-web-src shellcheck
+)
 rust=yes
 
 cases() {
