@@ -1,6 +1,7 @@
 //! The real [`Desk`]: a mailbox that other threads fill, workers, the log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kumihimo_core::config::ConfigError;
 use kumihimo_core::discard::DropCounters;
@@ -23,6 +24,7 @@ pub type Letter = Mail<Box<Settings>, Change>;
 #[derive(Clone, Debug)]
 pub struct Mailbox {
     queue: Arc<Queue<Letter>>,
+    replies: Arc<Queue<Result<(), ConfigError>>>,
     waker: Arc<Waker>,
 }
 
@@ -32,7 +34,8 @@ impl Mailbox {
     /// # Errors
     /// What the system says: too many descriptors.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Self { queue: Arc::new(Queue::new(LETTERS)), waker: Arc::new(Waker::new()?) })
+        let (queue, replies) = (Arc::new(Queue::new(LETTERS)), Arc::new(Queue::new(1)));
+        Ok(Self { queue, replies, waker: Arc::new(Waker::new()?) })
     }
 
     /// Hands over a letter and wakes the thread; `false` if the mailbox is full.
@@ -40,6 +43,22 @@ impl Mailbox {
         let posted = self.queue.push(letter).is_ok();
         self.waker.wake();
         posted
+    }
+
+    /// Hands over a new configuration and waits until the thread has taken or refused it.
+    ///
+    /// # Errors
+    /// One line that says why it was not taken.
+    pub fn configure(&self, settings: Settings, change: Change) -> Result<(), String> {
+        // An answer that came too late is not the one to this question.
+        while self.replies.try_pop().is_some() {}
+        if !self.post(Mail::Configure(Box::new(settings), change)) {
+            return Err("the packet thread has too much to do; send SIGHUP again".to_owned());
+        }
+        match self.replies.pop_within(PATIENCE) {
+            Some(result) => result.map_err(|error| config_error(error).to_owned()),
+            None => Err("the packet thread does not answer; send SIGHUP again".to_owned()),
+        }
     }
 
     /// What ends the thread's wait.
@@ -94,16 +113,8 @@ impl Desk for RealDesk {
     }
 
     fn configured(&mut self, result: Result<(), ConfigError>) {
-        match result {
-            Ok(()) => self.log.text(Level::Info, "reloaded", "configuration reloaded"),
-            Err(error) => {
-                let text = format!(
-                    "configuration: refused, {}; the old one stays in force",
-                    config_error(error)
-                );
-                self.log.text(Level::Error, "reload-failed", text);
-            }
-        }
+        // Nobody waits any more where there is no room for it.
+        let _ = self.mailbox.replies.push(result);
     }
 }
 
@@ -121,5 +132,7 @@ pub fn config_error(error: ConfigError) -> &'static str {
     }
 }
 
+/// How long a packet thread may take to look at a new configuration.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Letters that wait at most: answers of all questions that wait, and orders.
 const LETTERS: usize = 512;

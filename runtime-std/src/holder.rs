@@ -47,6 +47,13 @@ pub struct Held {
     inode: u64,
 }
 
+impl Held {
+    /// Whether no process has it open.
+    pub fn is_kernel(&self) -> bool {
+        self.inode == 0
+    }
+}
+
 /// The sockets that keep a socket of `outer` from being bound to `address`.
 pub fn held(outer: Outer, address: SocketAddr) -> Vec<Held> {
     if outer == Outer::Esp {
@@ -150,6 +157,7 @@ mod tests {
     fn addresses_collide_when_one_holds_the_other() {
         let held =
             |ip: &str| Held { address: (ip.parse::<IpAddr>().unwrap(), 500).into(), inode: 1 };
+        assert!(Held { address: ([0; 4], 1701).into(), inode: 0 }.is_kernel());
         let wanted = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 500);
         assert!(collides(&held("0.0.0.0"), wanted("192.0.2.1")));
         assert!(collides(&held("192.0.2.1"), wanted("0.0.0.0")));

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A queue of at most a fixed number of things.
 #[derive(Debug)]
@@ -59,6 +60,13 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Waits for the oldest thing, at most for `patience`.
+    pub fn pop_within(&self, patience: Duration) -> Option<T> {
+        let waited =
+            self.changed.wait_timeout_while(self.lock(), patience, |state| state.items.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.items.pop_front()
+    }
+
     /// Refuses what comes from here on, and lets [`Queue::pop`] end.
     pub fn close(&self) {
         self.lock().closed = true;
@@ -83,6 +91,14 @@ mod tests {
         queue.close();
         assert_eq!(queue.push(4), Err(4));
         assert_eq!((queue.pop(), queue.pop(), queue.try_pop()), (Some(2), None, None));
+    }
+
+    #[test]
+    fn patience_has_an_end() {
+        let queue = Queue::new(1);
+        assert_eq!(queue.pop_within(Duration::from_millis(5)), None);
+        queue.push(1).unwrap();
+        assert_eq!(queue.pop_within(Duration::ZERO), Some(1));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use kumihimo_core::config::EncapsulationPolicy;
 use kumihimo_core::server::BridgeId;
 
 use crate::config_file::Settings;
-use crate::holder;
+use crate::holder::{self, Held};
 use crate::linux::{Change, Service, Socket, Tap};
 use crate::sys;
 
@@ -162,6 +162,9 @@ pub fn taken(service: Service) -> String {
     let holders = held.iter().map(holder::holder);
     match holders.flatten().next() {
         Some(holder) => format!("{name} is taken by {holder}; {}", holder.remedy()),
+        None if held.iter().any(Held::is_kernel) => {
+            format!("{name} is taken by the kernel itself, for a tunnel; see ip l2tp show tunnel")
+        }
         None => format!(
             "{name} is taken by a process that cannot be seen from here; as root, \
              run kumihimo check"

@@ -70,6 +70,7 @@ struct Running {
     mailbox: Mailbox,
     signals: Signals<Chosen>,
     open: Open,
+    max_sessions: usize,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -85,6 +86,7 @@ impl Running {
         let (alive, ended) = UnixStream::pair().map_err(system)?;
         let signals = Signals::new(ended).map_err(system)?;
         let services = opened.change.services.clone();
+        let max_sessions = settings.server.max_sessions;
         let thread = packet_thread(settings, opened.change, mailbox.clone(), log.clone(), alive)?;
         for mtu in outer_mtus() {
             mailbox.post(mtu);
@@ -92,7 +94,8 @@ impl Running {
         let names: Vec<_> = services.into_iter().map(outside::name_of).collect();
         let version = env!("CARGO_PKG_VERSION");
         log.text(Level::Info, "ready", format!("kumihimo {version} ready on {}", names.join(", ")));
-        Ok(Self { log, mailbox, signals, open: opened.open, thread: Some(thread) })
+        let (open, thread) = (opened.open, Some(thread));
+        Ok(Self { log, mailbox, signals, open, max_sessions, thread })
     }
 
     /// Answers signals until the server has ended.
@@ -125,31 +128,31 @@ impl Running {
     }
 
     fn reload(&mut self, file: &Path) {
-        let kept = "the old configuration stays in force";
-        let settings = match config_file::load(file) {
-            Ok(settings) => settings,
-            Err(problems) => {
-                let text = format!("{} ({kept})", one_line(&problems));
-                return self.log.text(Level::Error, "reload-failed", text);
-            }
-        };
-        let opened = match outside::open(&settings, &self.open) {
-            Ok(opened) => opened,
+        match self.try_reload(file) {
+            Ok(()) => self.log.text(Level::Info, "reloaded", "configuration reloaded"),
             Err(why) => {
-                return self.log.text(Level::Error, "reload-failed", format!("{why} ({kept})"));
+                let text = format!("{why} (the old configuration stays in force)");
+                self.log.text(Level::Error, "reload-failed", text);
             }
-        };
-        for warning in weak::warnings(&settings).into_iter().chain(opened.warnings) {
-            self.log.text(Level::Warn, "warning", warning);
+        }
+    }
+
+    fn try_reload(&mut self, file: &Path) -> Result<(), String> {
+        let settings = config_file::load(file).map_err(|problems| one_line(&problems))?;
+        let opened = outside::open(&settings, &self.open)?;
+        let mut warnings = weak::warnings(&settings);
+        warnings.extend(opened.warnings);
+        if settings.server.max_sessions != self.max_sessions {
+            warnings.push("server.max-sessions: counts from the next start on".to_owned());
         }
         let policy = settings.ipsec.policy;
-        if self.mailbox.post(Mail::Configure(Box::new(settings), opened.change)) {
-            self.open = opened.open;
-            self.log.policy(policy);
-        } else {
-            let text = format!("reload: the packet thread is too busy; try again ({kept})");
-            self.log.text(Level::Error, "reload-failed", text);
+        self.mailbox.configure(settings, opened.change)?;
+        self.open = opened.open;
+        self.log.policy(policy);
+        for warning in warnings {
+            self.log.text(Level::Warn, "warning", warning);
         }
+        Ok(())
     }
 
     fn report(&self) {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use kumihimo_core::config::Policy;
 use kumihimo_core::credentials::Refusal;
+use kumihimo_core::discard::DropReason;
 use kumihimo_core::event::{DialFailure, DownCause, Event, FailureCause, Stage};
 
 use super::accepted::{accepted, policy_name};
@@ -58,7 +59,7 @@ pub(super) fn line(event: &Event, policy: Policy) -> Line {
         Event::DialFailed(failure) => dial_failed(failure, policy),
         Event::Refused { remote, reason } => {
             let who = remote.map_or_else(|| "a newcomer".to_owned(), |remote| remote.to_string());
-            let text = format!("{who}: refused, {}; {RAISE}", reason.name());
+            let text = format!("{who}: refused, {}; {}", reason.name(), remedy(*reason));
             let line = Line::new(Level::Warn, "refused", text).with("reason", reason.name());
             match remote {
                 Some(remote) => line.with("peer", *remote),
@@ -141,7 +142,7 @@ fn reason(failure: &DialFailure) -> Reason {
         ),
         FailureCause::Limit(reason) => {
             let what = format!("a limit is reached: {}", reason.name());
-            return Reason { name: "limit", what, likely: RAISE };
+            return Reason { name: "limit", what, likely: remedy(reason) };
         }
         FailureCause::Protocol(reason) => {
             let what = format!("the client broke the protocol: {}", reason.name());
@@ -237,6 +238,16 @@ fn down(cause: DownCause) -> (&'static str, &'static str) {
         DownCause::LeaseLost => ("lease-lost", "the DHCP server took the address back"),
         DownCause::Failed => ("failed", "it failed"),
         DownCause::CarrierDown => ("carrier-down", "what carried it is gone"),
+    }
+}
+
+/// What a limit that refused somebody means.
+fn remedy(reason: DropReason) -> &'static str {
+    match reason {
+        DropReason::HalfOpenQuota | DropReason::UnprovenBudget => {
+            "too many dials that go no further: an attack, or a way that loses our answers"
+        }
+        _ => RAISE,
     }
 }
 

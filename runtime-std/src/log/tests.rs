@@ -177,7 +177,9 @@ fn what_goes_well_has_its_line_too() {
          after the call"
     );
     let refused = Event::Refused { remote: None, reason: DropReason::PeerTableFull };
-    assert!(line(refused).starts_with("a newcomer: refused, peer-table-full; "));
+    assert!(line(refused).starts_with("a newcomer: refused, peer-table-full; a table is full;"));
+    let refused = Event::Refused { remote: Some(remote), reason: DropReason::HalfOpenQuota };
+    assert!(line(refused).contains("refused, half-open-quota; too many dials"));
 }
 
 #[test]
