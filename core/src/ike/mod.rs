@@ -285,4 +285,4 @@ impl Alarms {
 const ALARMS_PER_SECOND: u32 = 20;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

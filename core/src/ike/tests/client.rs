@@ -9,24 +9,24 @@ use crate::crypto::dh::{DhJob, DhResult};
 use crate::crypto::prf::{digest, hmac};
 use crate::crypto::{Cipher, Group, Hash, Rng};
 
-pub(super) const RFC_3947: &str = "4a131c81070358455c5728f20e95452f";
-pub(super) const DRAFT_02_N: &str = "90cb80913ebb696e086381b5ec427b1f";
-pub(super) const DPD: &str = "afcad71368a1f1c96b8696fc77570100";
-pub(super) const MICROSOFT: &str = "1e2b516905991c7d7c96fcbfb587e46100000009";
+pub(crate) const RFC_3947: &str = "4a131c81070358455c5728f20e95452f";
+pub(crate) const DRAFT_02_N: &str = "90cb80913ebb696e086381b5ec427b1f";
+pub(crate) const DPD: &str = "afcad71368a1f1c96b8696fc77570100";
+pub(crate) const MICROSOFT: &str = "1e2b516905991c7d7c96fcbfb587e46100000009";
 
 /// A client that dials.
-pub(super) struct Client {
-    pub(super) psk: Vec<u8>,
-    pub(super) id: Vec<u8>,
-    pub(super) vendor_ids: Vec<&'static str>,
-    pub(super) cipher: Cipher,
-    pub(super) hash: Hash,
-    pub(super) group: Group,
+pub(crate) struct Client {
+    pub(crate) psk: Vec<u8>,
+    pub(crate) id: Vec<u8>,
+    pub(crate) vendor_ids: Vec<&'static str>,
+    pub(crate) cipher: Cipher,
+    pub(crate) hash: Hash,
+    pub(crate) group: Group,
     /// Octets of SA payload bodies to send instead of the usual ones.
-    pub(super) offer: Option<Vec<u8>>,
-    pub(super) quick: Quick,
-    pub(super) cookies: (Vec<u8>, Vec<u8>),
-    pub(super) nat_d: Vec<Vec<u8>>,
+    pub(crate) offer: Option<Vec<u8>>,
+    pub(crate) quick: Quick,
+    pub(crate) cookies: (Vec<u8>, Vec<u8>),
+    pub(crate) nat_d: Vec<Vec<u8>>,
     rng: Rng,
     offer_sent: Vec<u8>,
     job: Option<DhJob>,
@@ -34,7 +34,7 @@ pub(super) struct Client {
     nonce: Vec<u8>,
     publics: (Vec<u8>, Vec<u8>),
     skeyid: Vec<u8>,
-    pub(super) skeyid_d: Vec<u8>,
+    pub(crate) skeyid_d: Vec<u8>,
     skeyid_a: Vec<u8>,
     key: Vec<u8>,
     iv: Vec<u8>,
@@ -43,27 +43,27 @@ pub(super) struct Client {
 
 /// How the client offers IPsec SAs.
 #[derive(Clone)]
-pub(super) struct Quick {
-    pub(super) spi: u32,
-    pub(super) transform: u8,
-    pub(super) attributes: Vec<u8>,
-    pub(super) group: Option<Group>,
-    pub(super) ids: Option<(Vec<u8>, Vec<u8>)>,
-    pub(super) nat_oa: Vec<Vec<u8>>,
+pub(crate) struct Quick {
+    pub(crate) spi: u32,
+    pub(crate) transform: u8,
+    pub(crate) attributes: Vec<u8>,
+    pub(crate) group: Option<Group>,
+    pub(crate) ids: Option<(Vec<u8>, Vec<u8>)>,
+    pub(crate) nat_oa: Vec<Vec<u8>>,
 }
 
 /// What quick mode gave the client.
 #[derive(Debug)]
-pub(super) struct Agreed {
-    pub(super) spi_server: u32,
-    pub(super) key_to_server: Vec<u8>,
-    pub(super) key_to_client: Vec<u8>,
-    pub(super) payloads: Vec<(u8, Vec<u8>)>,
-    pub(super) third: Vec<u8>,
+pub(crate) struct Agreed {
+    pub(crate) spi_server: u32,
+    pub(crate) key_to_server: Vec<u8>,
+    pub(crate) key_to_client: Vec<u8>,
+    pub(crate) payloads: Vec<(u8, Vec<u8>)>,
+    pub(crate) third: Vec<u8>,
 }
 
 impl Client {
-    pub(super) fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         let mut rng = Rng::from_seed([seed; 32]);
         let cookie = rng.array::<8>().to_vec();
         let address = [1, 0, 0, 0, 10, 0, 0, 2].to_vec();
@@ -101,7 +101,7 @@ impl Client {
         }
     }
 
-    pub(super) fn first(&mut self) -> Vec<u8> {
+    pub(crate) fn first(&mut self) -> Vec<u8> {
         let (cipher, bits) = match self.cipher {
             Cipher::TripleDes => (5, 0),
             Cipher::Aes128 => (7, 128),
@@ -121,7 +121,7 @@ impl Client {
     }
 
     /// Message 3 upon message 2.
-    pub(super) fn third(&mut self, second: &[u8]) -> Vec<u8> {
+    pub(crate) fn third(&mut self, second: &[u8]) -> Vec<u8> {
         self.cookies.1 = second[8..16].to_vec();
         let chosen = payloads(second[16], &second[28..]);
         assert_eq!(chosen[0].0, 1);
@@ -141,7 +141,7 @@ impl Client {
     }
 
     /// Message 5 upon message 4.
-    pub(super) fn fifth(&mut self, fourth: &[u8], initial_contact: bool) -> Vec<u8> {
+    pub(crate) fn fifth(&mut self, fourth: &[u8], initial_contact: bool) -> Vec<u8> {
         let list = payloads(fourth[16], &fourth[28..]);
         let find = |kind| list.iter().find(|found| found.0 == kind).unwrap().1.clone();
         let (public, nonce) = (find(4), find(10));
@@ -188,7 +188,7 @@ impl Client {
     }
 
     /// Checks message 6.
-    pub(super) fn done(&mut self, sixth: &[u8]) {
+    pub(crate) fn done(&mut self, sixth: &[u8]) {
         let (plain, iv) = self.decrypt(sixth, &self.iv.clone());
         self.last = iv;
         let list = payloads(sixth[16], &plain);
@@ -209,7 +209,7 @@ impl Client {
     }
 
     /// Message 1 of quick mode; keep the state for [`Client::quick_third`].
-    pub(super) fn quick_first(&mut self, message_id: u32) -> (Vec<u8>, QuickState) {
+    pub(crate) fn quick_first(&mut self, message_id: u32) -> (Vec<u8>, QuickState) {
         let nonce = self.rng.array::<24>().to_vec();
         let mut attributes_sent = self.quick.attributes.clone();
         if let Some(group) = self.quick.group {
@@ -232,12 +232,12 @@ impl Client {
     }
 
     /// A message in plain text with whatever payloads.
-    pub(super) fn plain(&self, exchange: u8, list: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    pub(crate) fn plain(&self, exchange: u8, list: &[(u8, Vec<u8>)]) -> Vec<u8> {
         self.message(exchange, 0, 0, list)
     }
 
     /// Message 1 of quick mode whose hash is cut to `len` octets.
-    pub(super) fn quick_first_with_hash_of(&mut self, id: u32, len: usize) -> (Vec<u8>, Vec<u8>) {
+    pub(crate) fn quick_first_with_hash_of(&mut self, id: u32, len: usize) -> (Vec<u8>, Vec<u8>) {
         let offer = sa(3, &self.quick.spi.to_be_bytes(), &[(12, self.quick.attributes.clone())]);
         let rest = [(1, offer), (10, [5; 20].to_vec())];
         let id_octets = id.to_be_bytes();
@@ -250,7 +250,7 @@ impl Client {
     }
 
     /// Message 3 of quick mode upon message 2.
-    pub(super) fn quick_third(&mut self, state: QuickState, second: &[u8]) -> Agreed {
+    pub(crate) fn quick_third(&mut self, state: QuickState, second: &[u8]) -> Agreed {
         let QuickState { message_id, iv, nonce, job } = state;
         let (plain, iv) = self.decrypt(second, &iv);
         let list = payloads(second[16], &plain);
@@ -283,12 +283,12 @@ impl Client {
         Agreed { spi_server, key_to_server, key_to_client, payloads: list, third }
     }
 
-    pub(super) fn informational(&mut self, message_id: u32, list: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    pub(crate) fn informational(&mut self, message_id: u32, list: &[(u8, Vec<u8>)]) -> Vec<u8> {
         self.hashed(5, message_id, None, &[&message_id.to_be_bytes()], list).0
     }
 
     /// The payloads of an informational message, after its hash.
-    pub(super) fn read(&self, message: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    pub(crate) fn read(&self, message: &[u8]) -> Vec<(u8, Vec<u8>)> {
         let id: [u8; 4] = message[20..24].try_into().unwrap();
         let iv = digest(self.hash, &[&self.last, &id]).expose().to_vec();
         let (plain, _) = self.decrypt(message, &iv[..self.cipher.block_len()]);
@@ -352,7 +352,7 @@ impl Client {
 }
 
 /// A quick mode between its messages.
-pub(super) struct QuickState {
+pub(crate) struct QuickState {
     message_id: u32,
     iv: Vec<u8>,
     nonce: Vec<u8>,
@@ -360,13 +360,13 @@ pub(super) struct QuickState {
 }
 
 /// Attributes in the basic format.
-pub(super) fn attributes(list: &[(u16, u16)]) -> Vec<u8> {
+pub(crate) fn attributes(list: &[(u16, u16)]) -> Vec<u8> {
     let both = |&(kind, value): &(u16, u16)| [(kind | 0x8000).to_be_bytes(), value.to_be_bytes()];
     list.iter().flat_map(both).flatten().collect()
 }
 
 /// The body of an SA payload with one proposal.
-pub(super) fn sa(protocol: u8, spi: &[u8], transforms: &[(u8, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn sa(protocol: u8, spi: &[u8], transforms: &[(u8, Vec<u8>)]) -> Vec<u8> {
     let mut list = Vec::new();
     for (number, (id, attributes)) in transforms.iter().enumerate() {
         let more = if number + 1 < transforms.len() { 3 } else { 0 };
@@ -384,7 +384,7 @@ pub(super) fn sa(protocol: u8, spi: &[u8], transforms: &[(u8, Vec<u8>)]) -> Vec<
 }
 
 /// The body of a notification payload.
-pub(super) fn notify(kind: u16, protocol: u8, spi: &[u8], data: &[u8]) -> Vec<u8> {
+pub(crate) fn notify(kind: u16, protocol: u8, spi: &[u8], data: &[u8]) -> Vec<u8> {
     let mut body = vec![0, 0, 0, 1, protocol, spi.len() as u8];
     body.extend(kind.to_be_bytes());
     body.extend(spi);
@@ -393,7 +393,7 @@ pub(super) fn notify(kind: u16, protocol: u8, spi: &[u8], data: &[u8]) -> Vec<u8
 }
 
 /// The body of a delete payload.
-pub(super) fn delete(protocol: u8, spis: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn delete(protocol: u8, spis: &[&[u8]]) -> Vec<u8> {
     let mut body = vec![0, 0, 0, 1, protocol, spis[0].len() as u8];
     body.extend((spis.len() as u16).to_be_bytes());
     body.extend(spis.concat());
@@ -410,7 +410,7 @@ fn chain(list: &[(u8, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn payloads(first: u8, bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+pub(crate) fn payloads(first: u8, bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let (mut list, mut kind, mut at) = (Vec::new(), first, 0);
     while kind != 0 {
         let len = usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));

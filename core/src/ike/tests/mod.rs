@@ -13,7 +13,7 @@ use crate::ipsec::SaParams;
 use crate::time::Duration;
 
 mod abuse;
-mod client;
+pub(crate) mod client;
 mod contact;
 mod dial;
 mod keymat;

@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 use std::vec::Vec;
 
+use super::ipsec::Ipsec;
 use super::packet::{self, Ip};
 use crate::l2tp::tests::lac::{self, Lac};
 use crate::ppp::tests::client::{Client, Habits};
@@ -10,9 +11,11 @@ use crate::ppp::tests::client::{Client, Habits};
 /// A datagram to a port of the server.
 pub(super) type Datagram = (u16, Vec<u8>);
 
-#[derive(Debug)]
 pub(super) struct Dialer {
     pub(super) address: SocketAddr,
+    /// Its UDP port towards port 500, where it speaks IPsec; that of `address` is for 4500 then.
+    pub(super) ike_port: u16,
+    pub(super) ipsec: Option<Ipsec>,
     pub(super) lac: Lac,
     pub(super) ppp: Option<Client>,
     habits: Habits,
@@ -27,6 +30,8 @@ impl Dialer {
     pub(super) fn new(address: SocketAddr, tunnel: u16, habits: Habits) -> Self {
         Self {
             address,
+            ike_port: 500,
+            ipsec: None,
             lac: Lac::new(tunnel, 1),
             ppp: None,
             habits,
@@ -51,6 +56,9 @@ impl Dialer {
         self.send_l2tp(stop);
         self.lac.calls.clear();
         self.ppp = None;
+        if let Some(ipsec) = &mut self.ipsec {
+            ipsec.hang_up();
+        }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -88,13 +96,27 @@ impl Dialer {
     }
 
     pub(super) fn send_l2tp(&mut self, bytes: Vec<u8>) {
-        if !self.is_dead {
-            self.sent.push((1701, bytes));
+        match &mut self.ipsec {
+            _ if self.is_dead => {}
+            Some(ipsec) => ipsec.send_l2tp(bytes),
+            None => self.sent.push((1701, bytes)),
         }
     }
 
     pub(super) fn take_sent(&mut self) -> Vec<Datagram> {
-        core::mem::take(&mut self.sent)
+        let mut sent = core::mem::take(&mut self.sent);
+        if let Some(ipsec) = &mut self.ipsec {
+            sent.extend(ipsec.take_sent());
+        }
+        sent
+    }
+
+    /// Its address towards a port of the server.
+    pub(super) fn address_towards(&self, port: u16) -> SocketAddr {
+        match port {
+            500 => SocketAddr::new(self.address.ip(), self.ike_port),
+            _ => self.address,
+        }
     }
 
     pub(super) fn deadline(&self) -> u64 {
@@ -102,10 +124,15 @@ impl Dialer {
             return u64::MAX;
         }
         let ppp = self.ppp.as_ref().and_then(Client::deadline);
-        ppp.map_or(u64::MAX, |at| at.saturating_mul(1_000)).min(self.lac.deadline())
+        let ipsec = self.ipsec.as_ref().map_or(u64::MAX, Ipsec::deadline);
+        let ppp = ppp.map_or(u64::MAX, |at| at.saturating_mul(1_000));
+        ppp.min(self.lac.deadline()).min(ipsec)
     }
 
     pub(super) fn handle_timeout(&mut self, now: u64) {
+        if let Some(ipsec) = &mut self.ipsec {
+            ipsec.handle_timeout(now);
+        }
         for bytes in self.lac.repeat(now) {
             self.send_l2tp(bytes);
         }
@@ -113,9 +140,19 @@ impl Dialer {
     }
 
     pub(super) fn handle(&mut self, now: u64, port: u16, bytes: &[u8]) {
-        assert_eq!(port, 1701);
-        if !self.is_dead {
-            self.handle_l2tp(now, bytes);
+        if self.is_dead {
+            return;
+        }
+        match &mut self.ipsec {
+            Some(ipsec) => {
+                if let Some(message) = ipsec.handle(now, port, bytes) {
+                    self.handle_l2tp(now, &message);
+                }
+            }
+            None => {
+                assert_eq!(port, 1701);
+                self.handle_l2tp(now, bytes);
+            }
         }
     }
 
@@ -166,5 +203,12 @@ impl Dialer {
         for frame in ppp.poll(now / 1_000) {
             self.send_ppp(&frame);
         }
+    }
+}
+
+impl core::fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let sas = self.ipsec.as_ref().map(|ipsec| ipsec.sas.len());
+        write!(f, "{} with {sas:?} SAs, {:?}, {:?}", self.address, self.lac, self.ppp)
     }
 }

@@ -53,6 +53,15 @@ pub(super) fn udp(from: ([u8; 4], u16), to: ([u8; 4], u16), payload: &[u8]) -> V
     ipv4(from.0, to.0, 17, &datagram)
 }
 
+/// The same IPv4 packet with the DF bit.
+pub(super) fn dont_fragment(mut packet: Vec<u8>) -> Vec<u8> {
+    packet[6] |= 0x40;
+    packet[10..12].fill(0);
+    let sum = checksum(&packet[..20]);
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    packet
+}
+
 /// What a received IPv4 packet says, with its header checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ip {

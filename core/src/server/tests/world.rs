@@ -1,5 +1,7 @@
 //! A server, its clients, and the network and the clock between them.
 
+mod drive;
+
 use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::format;
@@ -7,17 +9,17 @@ use std::vec::Vec;
 
 use super::checks::{Ledger, Trace};
 use super::dialer::Dialer;
+use super::ipsec::Ipsec;
 use super::pool::Counting;
 use super::setup::Setup;
 use super::station::Station;
 use crate::addr::{Outer, Path};
-use crate::buf::Frame;
 use crate::config::{Config, ConfigError};
 use crate::discard::DropReason;
 use crate::event::Event;
 use crate::ids::RequestId;
 use crate::ppp::tests::client::Habits;
-use crate::server::{Answer, BridgeId, Command, Cx, Input, Output, Request, Server, Storage};
+use crate::server::{Answer, BridgeId, Command, Input, Server, Storage};
 use crate::store::model::Random;
 use crate::time::{Duration, Instant};
 
@@ -55,10 +57,14 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
     /// Datagrams that the server sent.
     pub(super) transmitted: u64,
+    /// Octets of the longest payload of them.
+    pub(super) longest_sent: usize,
     /// Datagrams that no client takes, since its address is nobody's.
     pub(super) strays: Vec<(Path, Vec<u8>)>,
+    /// What clients sent, with the port that it went to.
+    pub(super) overheard: Vec<(u16, Vec<u8>)>,
     random: Random,
-    setup: Setup,
+    pub(super) setup: Setup,
     queue: BTreeMap<(u64, u64), Hop>,
     hops: u64,
     deadline: Option<u64>,
@@ -80,7 +86,9 @@ impl World {
             events: Vec::new(),
             ledger: Ledger::default(),
             transmitted: 0,
+            longest_sent: 0,
             strays: Vec::new(),
+            overheard: Vec::new(),
             random: Random(u64::from(setup.seed) << 32 | 0x9e37_79b9),
             setup: setup.clone(),
             queue: BTreeMap::new(),
@@ -104,6 +112,20 @@ impl World {
         let client = self.clients.len() - 1;
         self.with_client(client, Dialer::dial);
         client
+    }
+
+    /// Adds a client that dials through IPsec, from `address` towards port 4500. Behind a NAT it
+    /// has the next port towards 500.
+    pub(super) fn dial_ipsec(&mut self, address: SocketAddr, habits: Habits) -> usize {
+        let number = self.clients.len() as u8;
+        let mut dialer = Dialer::new(address, 7 + u16::from(number), habits);
+        if address.port() != 4500 {
+            dialer.ike_port = address.port() + 1;
+        }
+        dialer.ipsec = Some(Ipsec::new(number + 1, self.now));
+        self.clients.push(dialer);
+        self.with_client(usize::from(number), Dialer::dial);
+        usize::from(number)
     }
 
     /// Adds a client and waits until it is up.
@@ -156,9 +178,9 @@ impl World {
         act: impl FnOnce(&mut Dialer, u64) -> R,
     ) -> R {
         let result = act(&mut self.clients[client], self.now);
-        let remote = self.clients[client].address;
         for (port, payload) in self.clients[client].take_sent() {
-            let path = path_to(port, remote);
+            let path = path_to(port, self.clients[client].address_towards(port));
+            self.overheard.push((port, payload.clone()));
             self.transmit(|| Hop::ToServer { path, payload: payload.clone() });
         }
         result
@@ -204,169 +226,6 @@ impl World {
 
     pub(super) fn drops(&self, reason: DropReason) -> u64 {
         self.server.drops().of(reason)
-    }
-
-    /// Lets the next thing happen; `false` if there is none until `end`.
-    fn step(&mut self, end: u64) -> bool {
-        let queued = self.queue.keys().next().map(|&(at, _)| at);
-        let clients = self.clients.iter().map(Dialer::deadline).min();
-        let next = [queued, clients, self.deadline].into_iter().flatten().min();
-        let Some(next) = next.filter(|&next| next <= end) else {
-            self.now = end;
-            return false;
-        };
-        self.now = self.now.max(next);
-        self.hand_in_batch();
-        for client in 0..self.clients.len() {
-            if self.clients[client].deadline() <= self.now {
-                self.with_client(client, Dialer::handle_timeout);
-                assert!(self.clients[client].deadline() > self.now, "a client moves on");
-            }
-        }
-        true
-    }
-
-    /// Hands in what has arrived, as much at once as the setup says.
-    fn hand_in_batch(&mut self) {
-        let is_due = self.deadline.is_some_and(|at| at <= self.now);
-        if is_due {
-            self.handle(Input::Timer);
-        }
-        let mut count = usize::from(is_due);
-        while count < self.setup.batch {
-            let Some(entry) = self.queue.first_entry() else { break };
-            if entry.key().0 > self.now {
-                break;
-            }
-            let hop = entry.remove();
-            count += 1;
-            self.hand_in(hop);
-        }
-        self.drain();
-    }
-
-    fn hand_in(&mut self, hop: Hop) {
-        match hop {
-            Hop::ToServer { path, payload } => {
-                self.ledger.note_in(&path, &payload);
-                // Without a buffer nothing can be received: that equals loss.
-                if let Ok(payload) = Frame::copy_of(&mut self.pool, &payload) {
-                    self.handle(Input::Datagram { path, payload });
-                }
-            }
-            Hop::FromBridge { bridge, frame } => {
-                if let Ok(frame) = Frame::copy_of(&mut self.pool, &frame) {
-                    self.handle(Input::Frame { bridge, frame });
-                }
-            }
-            Hop::ToStation { station, frame } => {
-                let bridge = self.stations[station].bridge;
-                for frame in self.stations[station].handle(&frame) {
-                    self.send_frame(bridge, frame);
-                }
-            }
-            Hop::Answer { id, answer } => {
-                let mut cx = Cx { now: instant(self.now), pool: &mut self.pool };
-                self.server.handle_answer(&mut cx, id, &answer);
-            }
-            Hop::ToClient { client, port, payload } => {
-                self.with_client(client, |dialer, now| dialer.handle(now, port, &payload));
-            }
-        }
-    }
-
-    fn handle(&mut self, input: Input<super::pool::Buffer>) {
-        let mut cx = Cx { now: instant(self.now), pool: &mut self.pool };
-        self.server.handle(&mut cx, input);
-    }
-
-    /// Polls until the server waits, and checks that it really does.
-    pub(super) fn drain(&mut self) {
-        for polls in 0.. {
-            assert!(polls < 1_000_000, "the server comes to rest");
-            match self.poll() {
-                Output::Wait(at) => {
-                    let Output::Wait(again) = self.poll() else { panic!("it said Wait") };
-                    assert_eq!(at, again, "Wait is said again");
-                    assert!(at.is_none_or(|at| at > instant(self.now)), "Wait lies ahead");
-                    self.deadline = at.map(Instant::as_micros);
-                    break;
-                }
-                output => self.carry_out(output),
-            }
-        }
-    }
-
-    fn poll(&mut self) -> Output<super::pool::Buffer> {
-        let mut cx = Cx { now: instant(self.now), pool: &mut self.pool };
-        self.server.poll(&mut cx)
-    }
-
-    fn carry_out(&mut self, output: Output<super::pool::Buffer>) {
-        self.trace.add(&self.now.to_be_bytes());
-        match output {
-            Output::Transmit { path, payload } => {
-                self.trace.add(format!("{path:?}").as_bytes());
-                self.trace.add(payload.bytes());
-                self.ledger.note_out(&path, payload.bytes());
-                self.transmitted += 1;
-                self.deliver(path, payload.bytes().to_vec());
-            }
-            Output::Frame { bridge, frame } => {
-                self.trace.add(format!("{bridge:?}").as_bytes());
-                self.trace.add(frame.bytes());
-                self.bridged.push((bridge, frame.bytes().to_vec()));
-                for station in 0..self.stations.len() {
-                    if self.stations[station].bridge == bridge {
-                        let frame = frame.bytes().to_vec();
-                        self.after(DELAY_US, Hop::ToStation { station, frame });
-                    }
-                }
-            }
-            Output::Event(event) => {
-                self.trace.add(format!("{event:?}").as_bytes());
-                self.events.push(event);
-            }
-            Output::Request(id) => {
-                self.trace.add(format!("{id:?}").as_bytes());
-                let Some(Request::Dh(job)) = self.server.take_request(id) else {
-                    panic!("a request can be taken");
-                };
-                assert!(self.server.take_request(id).is_none(), "once");
-                let answer = Answer::Dh(job.run()).into();
-                self.after(2_000, Hop::Answer { id, answer });
-            }
-            Output::Wait(_) => unreachable!("handled by drain"),
-        }
-    }
-
-    fn deliver(&mut self, path: Path, payload: Vec<u8>) {
-        assert_eq!(path.local.ip(), path_to(0, path.remote).local.ip(), "the address asked for");
-        let client = self.clients.iter().rposition(|client| client.address == path.remote);
-        match client {
-            Some(client) => {
-                let port = path.local.port();
-                self.transmit(|| Hop::ToClient { client, port, payload: payload.clone() });
-            }
-            None => self.strays.push((path, payload)),
-        }
-    }
-
-    fn transmit(&mut self, hop: impl Fn() -> Hop) {
-        if self.random.below(100) < self.setup.loss {
-            return;
-        }
-        let copies = 1 + usize::from(self.random.below(100) < self.setup.copies);
-        for _ in 0..copies {
-            let late = self.random.below(100) < self.setup.late;
-            let more = if late { self.random.below(60_000) as u64 } else { 0 };
-            self.after(DELAY_US + more, hop());
-        }
-    }
-
-    fn after(&mut self, delay_us: u64, hop: Hop) {
-        self.hops += 1;
-        self.queue.insert((self.now + delay_us, self.hops), hop);
     }
 
     /// Shuts the server down and checks that nothing is left.
