@@ -45,7 +45,11 @@ password = "pass"
 
 #[test]
 fn ten_thousand_packets_allocate_nothing() {
-    let settings = config_file::parse("test.toml", CONFIG, Path::new("")).unwrap();
+    // Every test process has an address of its own.
+    let [high, low] = (std::process::id() as u16).to_be_bytes();
+    let ip = Ipv4Addr::new(127, high, low, 77);
+    let config = CONFIG.replace("127.0.0.77", &ip.to_string());
+    let settings = config_file::parse("test.toml", &config, Path::new("")).unwrap();
     let log = LogThread::start(Format::Text, Level::Info).unwrap();
     let opened = outside::open(&settings, &Open::default()).unwrap();
     let mailbox = Mailbox::new().unwrap();
@@ -66,8 +70,8 @@ fn ten_thousand_packets_allocate_nothing() {
         alive.store(false, Ordering::SeqCst);
     });
 
-    let server = SocketAddr::from(([127, 0, 0, 77], 1701));
-    let mut client = RawClient::dial(server, "jiro", "pass");
+    let server = SocketAddr::from((ip, 1701));
+    let mut client = RawClient::dial(server, "jiro", "pass").unwrap();
     assert_eq!(client.address, Ipv4Addr::new(192, 168, 30, 10));
     let router = Ipv4Addr::new(192, 168, 30, 1);
     let mut exchange = |count: u16| {

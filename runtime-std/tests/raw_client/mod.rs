@@ -24,8 +24,8 @@ enum Arrived {
 }
 
 impl RawClient {
-    /// Dials `server` and logs in.
-    pub(crate) fn dial(server: SocketAddr, user: &str, password: &str) -> Self {
+    /// Dials `server` and logs in; `None` if user or password are refused.
+    pub(crate) fn dial(server: SocketAddr, user: &str, password: &str) -> Option<Self> {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(server).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -35,9 +35,12 @@ impl RawClient {
         client.tunnel();
         client.call();
         client.lcp();
-        client.pap(user, password);
+        if !client.pap(user, password) {
+            client.send_ppp(LCP, &[5, 2, 0, 4]);
+            return None;
+        }
         client.ipcp();
-        client
+        Some(client)
     }
 
     /// Sends an ICMP echo request with `len` octets of data to `to`.
@@ -115,14 +118,14 @@ impl RawClient {
         }
     }
 
-    fn pap(&mut self, user: &str, password: &str) {
+    fn pap(&mut self, user: &str, password: &str) -> bool {
         let mut request = vec![1, 1, 0, (6 + user.len() + password.len()) as u8];
         request.push(user.len() as u8);
         request.extend(user.bytes());
         request.push(password.len() as u8);
         request.extend(password.bytes());
         self.send_ppp(0xc023, &request);
-        assert_eq!(self.expect_ppp(0xc023)[0], 2, "PAP is acknowledged");
+        self.expect_ppp(0xc023)[0] == 2
     }
 
     fn ipcp(&mut self) {

@@ -1,0 +1,194 @@
+//! The `kumihimo` program as its users see it: exit codes, messages, signals, a dial.
+
+mod raw_client;
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use raw_client::RawClient;
+
+/// A folder and an address for one test.
+struct Place {
+    folder: PathBuf,
+    ip: Ipv4Addr,
+}
+
+impl Place {
+    fn new(number: u8) -> Self {
+        let id = std::process::id();
+        let folder = std::env::temp_dir().join(format!("kumihimo-serve-{id}-{number}"));
+        fs::create_dir_all(&folder).unwrap();
+        let [high, low] = (id as u16).to_be_bytes();
+        Self { folder, ip: Ipv4Addr::new(127, high, low, number) }
+    }
+
+    fn write(&self, extra: &str) {
+        let text = format!(
+            "[server]\nlisten = [\"{}\"]\nmax-sessions = 8\n\
+             [ipsec]\nl2tp = false\nl2tp-raw = true\n{extra}\n\
+             [[hub]]\nname = \"DEFAULT\"\n[hub.secure-nat]\ndhcp = true\n\
+             [[hub.user]]\nname = \"jiro\"\npassword = \"pass\"\n",
+            self.ip
+        );
+        fs::write(self.folder.join("kumihimo.toml"), text).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kumihimo"));
+        command.args(arguments).current_dir(&self.folder);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What is left in a temporary folder does no harm.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A running server.
+struct Server {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Server {
+    fn start(place: &Place, arguments: &[&str]) -> Self {
+        let mut child = place.command(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let (send, lines) = channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+        });
+        Self { child, lines }
+    }
+
+    /// The next line that holds `text`.
+    fn line(&self, text: &str) -> String {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("no {text:?}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended already, except after a failed assertion.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn exit_codes_tell_usage_from_refusal() {
+    let place = Place::new(1);
+    assert_eq!(place.run(&["--version"]).status.code(), Some(0));
+    for help in [&["--help"][..], &["serve", "--help"], &["check", "--help"]] {
+        let output = place.run(help);
+        assert!(output.status.success() && !output.stdout.is_empty() && output.stderr.is_empty());
+    }
+    assert_eq!(place.run(&["serve", "--nonsense"]).status.code(), Some(2));
+    assert_eq!(place.run(&[]).status.code(), Some(2));
+    for later in ["vpncmd", "import"] {
+        let output = place.run(&[later]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("not supported yet"));
+    }
+    let output = place.run(&["serve", "--config", "absent.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).starts_with("kumihimo: absent.toml: cannot be read"));
+    assert!(!place.folder.join("absent.toml").exists(), "only the default file is written");
+}
+
+#[test]
+fn a_broken_file_gives_one_line() {
+    let place = Place::new(2);
+    place.write("polcy = \"modern\"");
+    let output = place.run(&["serve"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        "kumihimo: kumihimo.toml:7: ipsec.polcy: unknown key; did you mean \"policy\"?\n"
+    );
+    let output = place.run(&["check"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("kumihimo.toml:7: ipsec.polcy"));
+}
+
+#[test]
+fn a_taken_port_names_its_holder() {
+    let place = Place::new(3);
+    place.write("");
+    let _holder = std::net::UdpSocket::bind((place.ip, 1701)).unwrap();
+    let output = place.run(&["serve"]);
+    assert_eq!(output.status.code(), Some(1));
+    let (line, pid) = (stderr(&output), std::process::id());
+    assert!(line.contains(&format!("UDP {}:1701 is taken by", place.ip)), "{line}");
+    assert!(line.contains(&format!("(pid {pid}); ")), "{line}");
+    assert_eq!(line.lines().count(), 1);
+    let output = place.run(&["check"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&format!("(pid {pid})")));
+}
+
+#[test]
+fn it_serves_reloads_says_why_a_dial_failed_and_ends() {
+    let place = Place::new(4);
+    place.write("");
+    let mut server = Server::start(&place, &["serve", "--log", "json", "--log-level", "debug"]);
+    server.line("ready");
+    let address = SocketAddr::from((place.ip, 1701));
+    let router = Ipv4Addr::new(192, 168, 30, 1);
+
+    assert!(RawClient::dial(address, "jiro", "wrong").is_none());
+    let line = server.line("dial-failed");
+    assert!(line.contains("\"cause\":\"wrong-password\""), "{line}");
+    assert!(
+        line.contains("\"user\":\"jiro\",") && line.contains("\"windows-error\":691"),
+        "{line}"
+    );
+
+    let mut client = RawClient::dial(address, "JIRO@default", "pass").unwrap();
+    server.line("session-up");
+    client.ping(router, 1, 56);
+    assert_eq!(client.pong(), 1);
+
+    place.write("policy = 7");
+    server.signal("HUP");
+    let line = server.line("reload-failed");
+    assert!(line.contains("kumihimo.toml:7: ipsec.policy: is an integer"), "{line}");
+    place.write("policy = \"modern\"");
+    server.signal("HUP");
+    server.line("reloaded");
+    client.ping(router, 2, 56);
+    assert_eq!(client.pong(), 2, "a session that the change does not touch stays up");
+
+    let start = Instant::now();
+    server.signal("TERM");
+    server.line("session-down");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(3));
+}
