@@ -162,6 +162,11 @@ impl Link {
         }
     }
 
+    /// Whether IPv4 packets may be sent to the client: not while it negotiates anew.
+    pub fn carries_ipv4(&self) -> bool {
+        self.ipcp.is_open()
+    }
+
     /// What stands before a packet of `protocol` to the client: the first `len` octets.
     ///
     /// Address and control, and the protocol's first octet if it is zero, are left out only if

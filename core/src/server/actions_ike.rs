@@ -24,12 +24,12 @@ impl<P: Pool> Server<'_, P> {
     pub fn handle_answer(&mut self, cx: &mut Cx<'_, P>, id: RequestId, answer: &Answer) {
         let Answer::Dh(result) = answer;
         match self.requests.close(id) {
-            Some(token) => {
+            Some(token) if !self.is_closing() => {
                 let handled =
                     self.with_ike(cx, |ike, cx, out| ike.handle_dh(cx, token, result, out));
                 self.count(handled);
             }
-            None => self.drops.count(DropReason::StaleAnswer),
+            _ => self.drops.count(DropReason::StaleAnswer),
         }
     }
 

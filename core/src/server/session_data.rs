@@ -116,7 +116,7 @@ impl<P: Pool> Server<'_, P> {
         mut packet: Frame<P::Buf>,
     ) -> Result<(), DropReason> {
         let session = self.sessions.find(id).ok_or(DropReason::UnknownCall)?;
-        if !session.was_up {
+        if !session.link.carries_ipv4() {
             return Err(DropReason::LinkDown);
         }
         clamp_mss(packet.bytes_mut(), mss_of(session.mtu));

@@ -4,7 +4,12 @@ use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
+use super::pool::Counting;
 use crate::addr::{L2TP_PORT, Outer, Path};
+use crate::hub::PortOwner;
+use crate::limits::Limits;
+use crate::server::Server;
+use crate::time::{Duration, earliest};
 
 /// Who has proven that it receives what it is sent, and what went to everyone else.
 #[derive(Debug, Default)]
@@ -67,11 +72,36 @@ impl Ledger {
     pub(super) fn prove(&mut self, remote: SocketAddr) {
         self.parties.entry(remote).or_default().proven = true;
     }
+}
 
-    /// Octets from and to `remote`.
-    pub(super) fn octets(&self, remote: SocketAddr) -> (usize, usize) {
-        self.parties.get(&remote).map_or((0, 0), |party| (party.octets_in, party.octets_out))
+/// What holds whenever the server waits.
+pub(super) fn check_at_rest(server: &Server<'_, Counting>, pool: &Counting, limits: &Limits) {
+    assert!(server.entering.is_empty() && server.floods.is_empty());
+    assert!(server.outputs.is_empty() && server.leaving.is_empty());
+    let (mut held, mut members, mut due) = (0, 0, None);
+    for (id, session) in server.sessions.iter() {
+        assert_eq!(server.by_call[session.call.index() as usize], Some(id));
+        due = earliest(due, session.deadline());
+        let Some(member) = &session.member else { continue };
+        members += 1;
+        held += usize::from(member.held.is_some());
+        assert_eq!(server.hubs.owner(member.port), Some(PortOwner::Session(id)));
+        assert_eq!(server.hubs.hub_of(member.port), Some(member.hub));
+        assert!(server.hub_states.iter().flatten().any(|state| state.id == member.hub));
     }
+    assert_eq!(server.by_call.iter().flatten().count(), server.sessions.len());
+    assert_eq!(pool.total - pool.free(), held, "only packets that wait for ARP keep buffers");
+    let filed = server.session_timers.deadline();
+    let late = due.is_some_and(|due| filed.is_none_or(|filed| filed > due + TICK));
+    assert!(!late, "a session is due {due:?}, the wheel says {filed:?}");
+    let ports = server.hub_states.iter().flatten().map(|state| server.hubs.port_count(state.id));
+    assert!(ports.sum::<usize>() >= members);
+    assert!(server.ike.peer_count() <= limits.peers);
+    assert!(server.ike.negotiation_count() <= limits.half_open);
+    assert!(server.esp.len() <= limits.sas);
+    assert!(server.lns.tunnel_count() <= limits.tunnels);
+    assert!(server.sessions.len() <= server.lns.call_count());
+    assert!(server.lns.call_count() <= limits.calls);
 }
 
 /// A running hash of all that happened (FNV-1a).
@@ -94,3 +124,5 @@ impl Trace {
 
 /// What one address may get beyond what it sent, before it has proven itself.
 const IKE_BUDGET: usize = 8 * 1024;
+/// Timers are this coarse.
+const TICK: Duration = Duration::from_micros(8_192);

@@ -23,6 +23,12 @@ pub(super) struct Dialer {
     pub(super) heard: Vec<Ip>,
     /// Died without a word: hears and says nothing.
     pub(super) is_dead: bool,
+    /// Says things but does not listen.
+    pub(super) is_deaf: bool,
+    /// L2TP messages that it sent.
+    pub(super) said: Vec<Vec<u8>>,
+    /// IPv4 packets that came, whether anyone listened or not.
+    pub(super) data_count: usize,
     sent: Vec<Datagram>,
 }
 
@@ -37,6 +43,9 @@ impl Dialer {
             habits,
             heard: Vec::new(),
             is_dead: false,
+            is_deaf: false,
+            said: Vec::new(),
+            data_count: 0,
             sent: Vec::new(),
         }
     }
@@ -96,6 +105,9 @@ impl Dialer {
     }
 
     pub(super) fn send_l2tp(&mut self, bytes: Vec<u8>) {
+        if !self.is_deaf {
+            self.said.push(bytes.clone());
+        }
         match &mut self.ipsec {
             _ if self.is_dead => {}
             Some(ipsec) => ipsec.send_l2tp(bytes),
@@ -157,6 +169,10 @@ impl Dialer {
     }
 
     fn handle_l2tp(&mut self, now: u64, bytes: &[u8]) {
+        if self.is_deaf {
+            self.data_count += usize::from(bytes[0] & 0x80 == 0 && is_ipv4(bytes));
+            return;
+        }
         if bytes[0] & 0x80 == 0 {
             return self.handle_data(now, bytes);
         }
@@ -204,6 +220,13 @@ impl Dialer {
             self.send_ppp(&frame);
         }
     }
+}
+
+/// Whether a data message carries an IPv4 packet.
+fn is_ipv4(message: &[u8]) -> bool {
+    let frame = &message[if message[0] & 0x40 == 0 { 6 } else { 8 }..];
+    let frame = frame.strip_prefix(&[0xff, 3]).unwrap_or(frame);
+    frame[0] == 0x21 || frame[..2] == [0, 0x21]
 }
 
 impl core::fmt::Debug for Dialer {

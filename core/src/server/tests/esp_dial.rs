@@ -52,6 +52,21 @@ fn nothing_is_left_of_a_client_that_hangs_up() {
 }
 
 #[test]
+fn ipv6_carries_it_too() {
+    play(&Setup::default(), |world| {
+        let address = |last| SocketAddr::from(([0x2001, 0xdb8, 7, 0, 0, 0, 0, last], 4500));
+        let esp = world.dial_ipsec(address(1), Habits::default());
+        let raw = world.dial_from(address(2), Habits::default());
+        for client in [esp, raw] {
+            assert!(world.run_until_up(client, 30_000), "{:?}", world.clients[client]);
+            assert!(world.pings(client, ROUTER.octets()));
+        }
+        let ip = world.clients[raw].ip();
+        assert!(world.pings(esp, ip));
+    });
+}
+
+#[test]
 fn any_source_ports_will_do() {
     play(&Setup::default(), |world| {
         let client = world.dial_ipsec(([203, 0, 113, 1], 61_002).into(), Habits::default());

@@ -1,12 +1,15 @@
 //! IPsec on the client's side: an initiator around [`crate::ike::tests::client`], and ESP in UDP
 //! of its own (AES-256-CBC with HMAC-SHA1-96).
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
 use std::vec;
 use std::vec::Vec;
 
 use super::dialer::Datagram;
+use super::packet;
 use super::setup::PSK;
+use super::world::SERVER_V6;
 use crate::crypto::prf::hmac;
 use crate::crypto::{Cipher, Hash, cbc};
 use crate::ike::tests::client::{self, Agreed, Client, QuickState};
@@ -29,6 +32,7 @@ pub(super) struct Ipsec {
     pub(super) told: Vec<(u8, Vec<u8>)>,
     /// Quick modes in which the third message is held back.
     pub(super) withholds_third: bool,
+    address: IpAddr,
     sent: Vec<Datagram>,
 }
 
@@ -49,7 +53,7 @@ pub(super) struct Sa {
 }
 
 impl Ipsec {
-    pub(super) fn new(seed: u8, now: u64) -> Self {
+    pub(super) fn new(seed: u8, now: u64, address: IpAddr) -> Self {
         let mut ike = Client::new(seed);
         ike.psk = PSK.to_vec();
         let mut ipsec = Self {
@@ -64,6 +68,7 @@ impl Ipsec {
             l2tp_port: 1701,
             told: Vec::new(),
             withholds_third: false,
+            address,
             sent: Vec::new(),
         };
         let first = ipsec.ike.first();
@@ -210,7 +215,19 @@ impl Ipsec {
         let inner = sa.open(packet);
         let field = |at: usize| u16::from_be_bytes([inner[at], inner[at + 1]]);
         assert_eq!([field(0), field(2)], [1701, self.l2tp_port]);
-        assert_eq!((usize::from(field(4)), field(6)), (inner.len(), 0));
+        assert_eq!(usize::from(field(4)), inner.len());
+        match self.address {
+            IpAddr::V4(_) => assert_eq!(field(6), 0, "IPv4 needs no checksum here"),
+            IpAddr::V6(address) => {
+                // RFC 8200 §8.1.
+                assert_ne!(field(6), 0);
+                let mut covered = SERVER_V6.map(u16::to_be_bytes).concat();
+                covered.extend(address.octets());
+                covered.extend((inner.len() as u32).to_be_bytes());
+                covered.extend([0, 0, 0, 17]);
+                assert_eq!(packet::checksum(&[&covered[..], &inner].concat()), 0);
+            }
+        }
         Some(inner[8..].to_vec())
     }
 }

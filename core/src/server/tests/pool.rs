@@ -27,6 +27,19 @@ impl Counting {
         Self { free: Rc::new(Cell::new(total)), total, dirt }
     }
 
+    /// Takes all free buffers away, and returns how many that were.
+    pub(super) fn hoard(&mut self) -> usize {
+        let hoarded = self.free.replace(0);
+        self.total -= hoarded;
+        hoarded
+    }
+
+    /// Gives so many buffers back.
+    pub(super) fn give(&mut self, count: usize) {
+        self.free.set(self.free.get() + count);
+        self.total += count;
+    }
+
     pub(super) fn free(&self) -> usize {
         self.free.get()
     }

@@ -175,14 +175,11 @@ fn a_full_table_of_macs_refuses_newcomers_only() {
 fn without_buffers_everything_waits_and_then_goes_on() {
     play(&Setup { buffers: 12, ..Setup::default() }, |world| {
         let client = world.dial_up(Habits::default());
-        let mut hoard = Vec::new();
-        while let Some(buffer) = crate::buf::Pool::take(&mut world.pool) {
-            hoard.push(buffer);
-        }
+        let hoard = world.pool.hoard();
         world.with_client(client, |dialer, _| dialer.ping(ROUTER.octets(), 9));
         world.run_ms(60_000);
         assert!(!world.clients[client].has_pong(ROUTER.octets(), 9));
-        drop(hoard);
+        world.pool.give(hoard);
         assert!(world.pings(client, ROUTER.octets()));
     });
 }

@@ -62,3 +62,16 @@ fn nobody_comes_in_while_the_server_goes_down() {
         assert_eq!(world.transmitted, said);
     });
 }
+
+#[test]
+fn an_answer_that_comes_after_the_goodbye_wakes_nothing() {
+    play(&Setup::default(), |world| {
+        world.dial_ipsec(([203, 0, 113, 1], 4500).into(), Habits::default());
+        assert!(world.run_until(5_000, |world| world.requests == 1));
+        let said = world.transmitted;
+        world.command(Command::Shutdown);
+        world.run_ms(60_000);
+        assert_eq!(world.transmitted, said);
+        assert_eq!(world.server.ike.negotiation_count(), 0);
+    });
+}

@@ -218,3 +218,24 @@ fn a_bad_line_keeps_nobody_out() {
         });
     }
 }
+
+#[test]
+fn a_client_that_negotiates_anew_gets_no_packet_before_it_has_proven_itself_anew() {
+    play(&Setup::default(), |world| {
+        let client = world.dial_up(Habits::default());
+        let other = world.dial_up(hanako());
+        let ip = world.clients[client].ip();
+        assert!(world.pings(other, ip));
+        world.clients[client].is_deaf = true;
+        // Configure-Request of LCP without options.
+        let request = [0xff, 3, 0xc0, 0x21, 1, 99, 0, 4];
+        world.with_client(client, |dialer, _| dialer.send_ppp(&request));
+        world.run_ms(100);
+        assert!(!world.pings(other, ip));
+        let from = world.clients[other].ip();
+        let packet = packet::udp((from, 5_000), ([255; 4], 5_000), b"who is there");
+        world.with_client(other, |dialer, _| dialer.send_ip(&packet));
+        world.run_ms(100);
+        assert_eq!(world.clients[client].data_count, 0);
+    });
+}

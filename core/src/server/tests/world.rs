@@ -57,6 +57,8 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
     /// Datagrams that the server sent.
     pub(super) transmitted: u64,
+    /// Questions that it asked.
+    pub(super) requests: u64,
     /// Octets of the longest payload of them.
     pub(super) longest_sent: usize,
     /// Datagrams that no client takes, since its address is nobody's.
@@ -86,6 +88,7 @@ impl World {
             events: Vec::new(),
             ledger: Ledger::default(),
             transmitted: 0,
+            requests: 0,
             longest_sent: 0,
             strays: Vec::new(),
             overheard: Vec::new(),
@@ -122,7 +125,7 @@ impl World {
         if address.port() != 4500 {
             dialer.ike_port = address.port() + 1;
         }
-        dialer.ipsec = Some(Ipsec::new(number + 1, self.now));
+        dialer.ipsec = Some(Ipsec::new(number + 1, self.now, address.ip()));
         self.clients.push(dialer);
         self.with_client(usize::from(number), Dialer::dial);
         usize::from(number)
@@ -240,12 +243,18 @@ impl World {
 
 /// From a client at `remote` to a port of the server.
 pub(super) fn path_to(port: u16, remote: SocketAddr) -> Path {
-    Path { local: ([192, 0, 2, 1], port).into(), remote, outer: Outer::Udp }
+    let local = match remote {
+        SocketAddr::V4(_) => SocketAddr::from(([192, 0, 2, 1], port)),
+        SocketAddr::V6(_) => SocketAddr::from((SERVER_V6, port)),
+    };
+    Path { local, remote, outer: Outer::Udp }
 }
 
 pub(super) fn instant(micros: u64) -> Instant {
     Instant::ZERO + Duration::from_micros(micros)
 }
 
+/// The server's address over IPv6.
+pub(super) const SERVER_V6: [u16; 8] = [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1];
 /// One way through the network.
 const DELAY_US: u64 = 10_000;

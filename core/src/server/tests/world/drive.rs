@@ -3,6 +3,7 @@
 use std::format;
 use std::vec::Vec;
 
+use super::super::checks::check_at_rest;
 use super::super::dialer::Dialer;
 use super::super::pool::Buffer;
 use super::{DELAY_US, Hop, World, instant, path_to};
@@ -34,12 +35,13 @@ impl World {
 
     /// Hands in what has arrived, as much at once as the setup says.
     fn hand_in_batch(&mut self) {
+        // A timer that comes early is harmless.
         let is_due = self.deadline.is_some_and(|at| at <= self.now);
-        if is_due {
+        if is_due || self.random.below(8) == 0 {
             self.handle(Input::Timer);
         }
-        let mut count = usize::from(is_due);
-        while count < self.setup.batch {
+        let mut count = 0;
+        while count < self.setup.batch.max(1) {
             let Some(entry) = self.queue.first_entry() else { break };
             if entry.key().0 > self.now {
                 break;
@@ -96,6 +98,7 @@ impl World {
                     assert_eq!(at, again, "Wait is said again");
                     assert!(at.is_none_or(|at| at > instant(self.now)), "Wait lies ahead");
                     self.deadline = at.map(Instant::as_micros);
+                    check_at_rest(&self.server, &self.pool, &self.setup.limits);
                     break;
                 }
                 output => self.carry_out(output),
@@ -136,6 +139,7 @@ impl World {
             }
             Output::Request(id) => {
                 self.trace.add(format!("{id:?}").as_bytes());
+                self.requests += 1;
                 let Some(Request::Dh(job)) = self.server.take_request(id) else {
                     panic!("a request can be taken");
                 };
