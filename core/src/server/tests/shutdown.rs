@@ -70,15 +70,7 @@ fn an_answer_that_comes_after_the_goodbye_wakes_nothing() {
         assert!(world.run_until(5_000, |world| world.requests == 1));
         let said = world.transmitted;
         world.command(Command::Shutdown);
-        for _ in 0..10 {
-            world.run_ms(6_000);
-            std::eprintln!(
-                "{} {:?} {:?}",
-                world.now,
-                world.server.ike.deadline(),
-                world.server.ike.negotiation_count()
-            );
-        }
+        world.run_ms(120_000);
         assert_eq!(world.transmitted, said);
         assert_eq!(world.server.ike.negotiation_count(), 0);
     });
