@@ -125,7 +125,7 @@ apt_install() {
 
 # A cargo of the version that Cargo.toml asks for, or Debian's.
 need_rust() {
-  install_packages gcc libc6-dev || return 1
+  install_packages gcc libc6-dev ca-certificates || return 1
   enough_rust && return 0
   install_packages rustc-web cargo-web rust-web-clippy rustfmt-web rust-web-src || return 1
   hash -r

@@ -2,7 +2,8 @@
 # shellcheck shell=bash disable=SC2034
 packages=(
   user-mode-linux strongswan-starter strongswan-charon libcharon-extra-plugins
-  libstrongswan-extra-plugins libstrongswan-standard-plugins xl2tpd ppp socat iperf3 iproute2 iputils-ping nftables tcpdump kmod
+  libstrongswan-extra-plugins libstrongswan-standard-plugins xl2tpd ppp socat iperf3 iproute2
+  iputils-ping nftables tcpdump kmod mount
   procps util-linux
 )
 rust=yes

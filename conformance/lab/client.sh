@@ -31,6 +31,7 @@ shows() {
 has_ppp() { [ -e /sys/class/net/ppp0 ]; }
 no_ppp() { ! has_ppp; }
 has_address() { has_ppp && shows /run/ppp.log 'local  IP address'; }
+no_xl2tpd() { ! pgrep -x xl2tpd; }
 no_xfrm() { [ -z "$(ip xfrm state)" ]; }
 ppp_address() { ip -4 -br addr show dev ppp0 | awk '{sub("/.*", "", $3); print $3}'; }
 
@@ -46,8 +47,10 @@ charon_start() {
 
 # ipsec_up CONN [SECONDS]: status 0 when an ESP SA stands.
 ipsec_up() {
-  timeout "${2:-40}" ipsec up "$1"
-  [[ $(ipsec status "$1") == *INSTALLED* ]]
+  local output
+  output=$(timeout "${2:-40}" ipsec up "$1")
+  printf '%s\n' "$output"
+  [[ $output == *"connection '$1' established successfully"* ]]
 }
 
 # ipsec_up_repeating CONN SECONDS REPEATS: again where strongSwan gave up, within the seconds.
@@ -67,7 +70,7 @@ xl2tpd_start() {
 
 # call_up SECONDS: asks xl2tpd to dial and waits for ppp0 to have an address.
 call_up() {
-  : >/run/ppp.log
+  call_new
   echo 'c server' >/run/xl2tpd/l2tp-control
   wait_for "$1" has_address && return 0
   call_logs; return 1
@@ -75,10 +78,16 @@ call_up() {
 
 # call_refused SECONDS: dials and waits until pppd reports a failed authentication.
 call_refused() {
-  : >/run/ppp.log
+  call_new
   echo 'c server' >/run/xl2tpd/l2tp-control
   wait_for "$1" shows /run/ppp.log 'authentication failed' && return 0
   call_logs; return 1
+}
+
+# call_new: a log of its own for each call; the last one stays readable.
+call_new() {
+  [ ! -e /run/ppp.log ] || mv /run/ppp.log /run/ppp.log.before
+  : >/run/ppp.log
 }
 
 call_logs() {
@@ -91,7 +100,19 @@ call_down() {
   pkill -TERM pppd
   wait_for 8 no_ppp || pkill -KILL pppd
   echo 'd server' >/run/xl2tpd/l2tp-control
-  wait_for 3 no_ppp
+  # xl2tpd takes what it reads at once for one command.
+  nap; nap; nap; nap
+}
+
+# hang_up CONN: as NetworkManager does, with an xl2tpd of its own for each dial: one that could
+# not deliver its StopCCN would put the next call into the tunnel that it is closing.
+hang_up() {
+  call_down
+  pkill -TERM xl2tpd
+  wait_for 2 no_xl2tpd || pkill -KILL xl2tpd
+  timeout 20 ipsec down "$1" >/dev/null
+  rm -f /run/xl2tpd/l2tp-control
+  xl2tpd_start
 }
 
 # die: what a power cut leaves of the client; nobody hears of it.

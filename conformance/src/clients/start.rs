@@ -199,7 +199,7 @@ fn broken_config(lab: &Lab<'_>) -> Outcome<String> {
                 continue;
             }
         };
-        let place = format!("kumihimo.toml:{line}");
+        let place = format!("kumihimo.toml:{line}:");
         let missing = words.iter().copied().chain([place.as_str()]);
         let missing: Vec<&str> = missing.filter(|word| !text.contains(word)).collect();
         if !missing.is_empty() {

@@ -29,6 +29,8 @@ pub enum Weight {
     Light,
     /// Keeps a core busy for some of its time.
     Heavy,
+    /// Measures a time that others would spoil.
+    Alone,
 }
 
 /// How the harness was called.

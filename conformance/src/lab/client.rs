@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::fail;
-use crate::lab::{Guest, Outcome, Seat, Site};
+use crate::lab::{Guest, NETWORK, Outcome, Seat, Site};
 
 /// Pre-shared key, user and password of the lab's servers.
 pub const PSK: &str = "braid-8x";
@@ -28,6 +28,9 @@ pub struct Profile {
     pub user: String,
     /// Password given to pppd.
     pub password: String,
+    /// What the server must call itself, `%any` for anything. strongSwan sends INITIAL-CONTACT
+    /// only to a server whose name it knows.
+    pub server_id: String,
     /// strongSwan's `ike=`.
     pub ike: String,
     /// strongSwan's `esp=`.
@@ -69,6 +72,7 @@ impl Profile {
             psk: PSK.to_owned(),
             user: USER.to_owned(),
             password: PASSWORD.to_owned(),
+            server_id: "%any".to_owned(),
             ike: "aes256-sha1-modp2048!".to_owned(),
             esp: "aes256-sha1!".to_owned(),
             lifetimes: ("3h", "1h"),
@@ -79,10 +83,10 @@ impl Profile {
 
     /// A `conn` section of this profile with other proposals.
     pub fn conn(&self, name: &str, ike: &str, esp: &str) -> String {
-        let Self { own, server, lifetimes: (ike_life, life), .. } = self;
+        let Self { own, server, server_id, lifetimes: (ike_life, life), .. } = self;
         format!(
             "conn {name}\n keyexchange=ikev1\n authby=psk\n type=transport\n left={own}\n \
-             leftprotoport=17/1701\n right={server}\n rightid=%any\n rightprotoport=17/1701\n \
+             leftprotoport=17/1701\n right={server}\n rightid={server_id}\n rightprotoport=17/1701\n \
              ike={ike}\n esp={esp}\n ikelifetime={ike_life}\n lifetime={life}\n margintime=9s\n \
              rekeyfuzz=0%\n auto=add\n"
         )
@@ -142,28 +146,31 @@ impl Client {
         let script = format!(
             "now; start=$now\nipsec_up_repeating server {seconds} {repeats} || exit 10\n\
              now; secured=$now\ncall_up $(({seconds} - (now - start) / 1000000)) || exit 11\n\
-             now; echo \"dialled $(ppp_address) $start $secured $now\""
+             now; address=$(ppp_address)\n\
+             [ -n \"$address\" ] && ip route replace {NETWORK} dev ppp0 ||\n\
+             {{ echo 'ppp0 went again'; call_logs; exit 12; }}\n\
+             echo \"dialled $address $start $secured $now\""
         );
         let step = self.guest.step(&script, limit + Duration::from_secs(10))?;
         match step.status {
             0 => {}
             10 => fail!("IKE failed: {}", tail(&step.output, 6)),
             11 => fail!("IPsec stands, but no ppp0 within {seconds} s: {}", tail(&step.output, 40)),
+            12 => fail!("ppp0 went down again at once: {}", tail(&step.output, 60)),
             other => fail!("dial ended with {other}: {}", tail(&step.output, 6)),
         }
         let dialled = parse_dialled(&step.output)?;
         if dialled.total_s > limit.as_secs_f64() {
             fail!("dial took {:.1} s, limit {seconds} s", dialled.total_s);
         }
-        let route = format!("ip route replace {} dev ppp0", crate::lab::NETWORK);
-        self.guest.run(&route, Duration::from_secs(5))?;
         Ok(dialled)
     }
 
     /// Dials with a wrong password; fails unless the server refuses it within `limit`.
     pub fn dial_refused(&mut self, limit: Duration) -> Outcome<()> {
         let seconds = limit.as_secs();
-        let script = format!("ipsec_up server {seconds} || exit 10\ncall_refused {seconds}");
+        let script =
+            format!("ipsec_up server {seconds} || exit 10\ncall_down; call_refused {seconds}");
         self.guest.run(&script, limit * 2 + Duration::from_secs(5)).map(drop)
     }
 
@@ -194,7 +201,7 @@ impl Client {
 
     /// Hangs up properly: CDN, StopCCN, Delete.
     pub fn hang_up(&mut self) -> Outcome<()> {
-        let script = "call_down; timeout 20 ipsec down server >/dev/null; no_xfrm || ip xfrm state";
+        let script = "hang_up server; no_xfrm || ip xfrm state";
         self.guest.run(script, Duration::from_secs(35)).map(drop)
     }
 

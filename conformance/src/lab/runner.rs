@@ -93,6 +93,7 @@ fn need(case: &Case, options: &Options) -> usize {
     let units = match case.weight {
         Weight::Light => 1,
         Weight::Heavy => 2,
+        Weight::Alone => usize::MAX,
     };
     units.min(options.jobs.max(1))
 }
