@@ -235,7 +235,8 @@ impl<'a> Lns<'a> {
         }
     }
 
-    /// Ends a tunnel with StopCCN, unless its client's address may be forged. Its calls go down one by one, see [`Action::TunnelDown`].
+    /// Ends a tunnel with StopCCN, unless its client's address may be forged. Its calls go down
+    /// one by one, see [`Action::TunnelDown`].
     pub fn close_tunnel(
         &mut self,
         now: Instant,

@@ -162,85 +162,68 @@ fn hubs_may_all_be_replaced_at_once() {
     });
 }
 
+type Broken = (&'static str, Config<'static>, ConfigError);
+
 /// Configurations that must be refused, each with changes that must not show.
-fn broken() -> Vec<(&'static str, Config<'static>, ConfigError)> {
-    let changed = || with_users(std::vec![setup::user("jiro", "other")]);
+fn broken() -> Vec<Broken> {
     let good = setup::config(std::vec![changed()]);
     let ipsec = |ipsec: IpsecConfig<'static>| Config { ipsec, ..good.clone() };
-    let of = |hubs| setup::config(hubs);
-    let other = |secure_nat: SecureNatConfig<'static>| HubConfig {
-        secure_nat: Some(secure_nat),
-        ..setup::hub("OTHER")
-    };
-    let far = Ipv4Addr::new(10, 0, 0, 1);
     let twice = std::vec![setup::user("jiro", "a"), setup::user("Jiro", "b")];
     let long: &'static str = Box::leak("n".repeat(65).into_boxed_str());
+    let no_name = HubConfig { name: "", ..setup::hub("X") };
+    let no_key = ipsec(IpsecConfig { psk: b"", ..good.ipsec.clone() });
+    let long_key = ipsec(IpsecConfig { psk: &[b'k'; 257], ..good.ipsec.clone() });
+    let no_hub = ipsec(IpsecConfig { default_hub: "NONE", ..good.ipsec.clone() });
+    let host_name = Config { host_name: long, ..good.clone() };
+    let of = |hubs| setup::config(hubs);
+    let one_name = of(std::vec![changed(), setup::hub("default")]);
+    let two_users = of(std::vec![with_users(twice)]);
+    let long_name = of(std::vec![with_users(std::vec![setup::user(long, "pass")])]);
+    let mut broken = std::vec![
+        ("no key", no_key, ConfigError::BadPsk),
+        ("long key", long_key, ConfigError::BadPsk),
+        ("no default hub", no_hub, ConfigError::NoDefaultHub),
+        ("host name", host_name, ConfigError::BadName),
+        ("two hubs of one name", one_name, ConfigError::DuplicateName),
+        ("a hub without a name", of(std::vec![changed(), no_name]), ConfigError::BadName),
+        ("two users of one name", two_users, ConfigError::DuplicateName),
+        ("a long name", long_name, ConfigError::BadName),
+    ];
+    broken.extend(too_many());
+    broken.extend(bad_subnets());
+    broken
+}
+
+fn too_many() -> [Broken; 4] {
     let crowd = (0..17).map(|number| {
         setup::user(Box::leak(std::format!("user{number}").into_boxed_str()), "pass")
     });
-    let subnet = SecureNatConfig { pool: (far, far), ..setup::secure_nat() };
-    let no_name = HubConfig { name: "", ..setup::hub("X") };
-    let host_name = Config { host_name: long, ..good.clone() };
-    std::vec![
-        ("no key", ipsec(IpsecConfig { psk: b"", ..good.ipsec.clone() }), ConfigError::BadPsk),
-        (
-            "long key",
-            ipsec(IpsecConfig { psk: &[b'k'; 257], ..good.ipsec.clone() }),
-            ConfigError::BadPsk,
-        ),
-        (
-            "no default hub",
-            ipsec(IpsecConfig { default_hub: "NONE", ..good.ipsec.clone() }),
-            ConfigError::NoDefaultHub,
-        ),
-        ("host name", host_name, ConfigError::BadName),
-        (
-            "two hubs of one name",
-            of(std::vec![changed(), setup::hub("default")]),
-            ConfigError::DuplicateName,
-        ),
-        ("a hub without a name", of(std::vec![changed(), no_name]), ConfigError::BadName),
-        ("two users of one name", of(std::vec![with_users(twice)]), ConfigError::DuplicateName),
-        (
-            "a long name",
-            of(std::vec![with_users(std::vec![setup::user(long, "pass")])]),
-            ConfigError::BadName
-        ),
-        ("too many users", of(std::vec![with_users(crowd.collect())]), ConfigError::TooMany),
-        (
-            "too many hubs",
-            of(std::vec![
-                changed(),
-                setup::hub("B"),
-                setup::hub("C"),
-                setup::hub("D"),
-                setup::hub("E")
-            ]),
-            ConfigError::TooMany,
-        ),
-        (
-            "too many bridges",
-            of(std::vec![HubConfig { bridges: 9, ..changed() }]),
-            ConfigError::TooMany,
-        ),
-        (
-            "more ports than there are",
-            of(std::vec![
-                HubConfig { bridges: 8, ..changed() },
-                HubConfig { bridges: 8, ..setup::hub("OTHER") },
-            ]),
-            ConfigError::TooMany,
-        ),
-        ("a pool elsewhere", of(std::vec![changed(), other(subnet)]), ConfigError::BadSubnet),
-        (
-            "another pool elsewhere",
-            of(std::vec![HubConfig {
-                secure_nat: Some(SecureNatConfig { prefix_len: 33, ..setup::secure_nat() }),
-                ..changed()
-            }]),
-            ConfigError::BadSubnet,
-        ),
+    let hubs = ["B", "C", "D", "E"].map(setup::hub);
+    let hubs = core::iter::once(changed()).chain(hubs).collect();
+    let bridges = |bridges, hub| HubConfig { bridges, ..hub };
+    let ports = std::vec![bridges(8, changed()), bridges(8, setup::hub("OTHER"))];
+    [
+        ("too many users", std::vec![with_users(crowd.collect())]),
+        ("too many hubs", hubs),
+        ("too many bridges", std::vec![bridges(9, changed())]),
+        ("more ports than there are", ports),
     ]
+    .map(|(what, hubs)| (what, setup::config(hubs), ConfigError::TooMany))
+}
+
+fn bad_subnets() -> [Broken; 2] {
+    let far = Ipv4Addr::new(10, 0, 0, 1);
+    let subnet = SecureNatConfig { pool: (far, far), ..setup::secure_nat() };
+    let long_prefix = SecureNatConfig { prefix_len: 33, ..setup::secure_nat() };
+    let other = HubConfig { secure_nat: Some(subnet), ..setup::hub("OTHER") };
+    let own = HubConfig { secure_nat: Some(long_prefix), ..changed() };
+    [("a pool elsewhere", std::vec![changed(), other]), ("another pool elsewhere", std::vec![own])]
+        .map(|(what, hubs)| (what, setup::config(hubs), ConfigError::BadSubnet))
+}
+
+/// The hub with a change that must not show.
+fn changed() -> HubConfig<'static> {
+    with_users(std::vec![setup::user("jiro", "other")])
 }
 
 #[test]

@@ -181,7 +181,10 @@ fn a_wrong_key_is_reported_and_leaves_nothing() {
         world.run_ms(20_000);
         world.clients[wrong].is_dead = true;
         world.run_ms(120_000);
-        let is_it = |event: &&Event| matches!(event, Event::DialFailed(it) if it.cause == FailureCause::WrongKey);
+        let is_it = |event: &&Event| match event {
+            Event::DialFailed(failure) => failure.cause == FailureCause::WrongKey,
+            _ => false,
+        };
         assert_eq!(world.events.iter().filter(is_it).count(), 1, "{:?}", world.events);
         assert_eq!(ipsec_census(world), [0; 3]);
         dial_up(world, 1);

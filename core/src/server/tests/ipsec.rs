@@ -3,7 +3,6 @@
 
 use core::net::IpAddr;
 use std::collections::BTreeSet;
-use std::vec;
 use std::vec::Vec;
 
 use super::dialer::Datagram;
@@ -36,6 +35,7 @@ pub(super) struct Ipsec {
     sent: Vec<Datagram>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "a test has few of them")]
 enum Stage {
     Second,
     Fourth,
@@ -102,7 +102,7 @@ impl Ipsec {
         let spi = self.ike.quick.spi.to_be_bytes();
         let cookies = [&self.ike.cookies.0[..], &self.ike.cookies.1].concat();
         for body in [client::delete(3, &[&spi]), client::delete(1, &[&cookies])] {
-            self.inform(vec![(12, body)]);
+            self.inform(&[(12, body)]);
         }
         self.asked = None;
     }
@@ -183,15 +183,15 @@ impl Ipsec {
             if kind == 11 && body[6..8] == 36_136_u16.to_be_bytes() {
                 let cookies = [&self.ike.cookies.0[..], &self.ike.cookies.1].concat();
                 let reply = client::notify(36_137, 1, &cookies, &body[body.len() - 4..]);
-                self.inform(vec![(11, reply)]);
+                self.inform(&[(11, reply)]);
             }
             self.told.push((kind, body));
         }
     }
 
-    fn inform(&mut self, list: Vec<(u8, Vec<u8>)>) {
+    fn inform(&mut self, list: &[(u8, Vec<u8>)]) {
         self.next_message_id += 1;
-        let message = self.ike.informational(self.next_message_id, &list);
+        let message = self.ike.informational(self.next_message_id, list);
         self.sent.push((4500, marked(&message)));
     }
 
@@ -238,7 +238,7 @@ impl Sa {
         self.sequence += 1;
         let mut body = inner.to_vec();
         let mut pad = 0;
-        while (body.len() + 2) % 16 != 0 {
+        while !(body.len() + 2).is_multiple_of(16) {
             pad += 1;
             body.push(pad);
         }
