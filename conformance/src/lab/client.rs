@@ -87,8 +87,8 @@ impl Profile {
         format!(
             "conn {name}\n keyexchange=ikev1\n authby=psk\n type=transport\n left={own}\n \
              leftprotoport=17/1701\n right={server}\n rightid={server_id}\n \
-             rightprotoport=17/1701\n ike={ike}\n esp={esp}\n ikelifetime={ike_life}\n lifetime={life}\n margintime=9s\n \
-             rekeyfuzz=0%\n auto=add\n"
+             rightprotoport=17/1701\n ike={ike}\n esp={esp}\n ikelifetime={ike_life}\n \
+             lifetime={life}\n margintime=9s\n rekeyfuzz=0%\n auto=add\n"
         )
     }
 
