@@ -1,6 +1,8 @@
 //! An initiator of its own: it shares primitives with the component, but no formats, no key
 //! derivation and no state.
 
+mod answer;
+
 use std::vec;
 use std::vec::Vec;
 

@@ -1,6 +1,6 @@
 //! What must hold at every step, whatever the scenario is.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
@@ -14,7 +14,7 @@ use crate::time::{Duration, earliest};
 /// Who has proven that it receives what it is sent, and what went to everyone else.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    parties: BTreeMap<SocketAddr, Party>,
+    parties: BTreeMap<IpAddr, Party>,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ struct Party {
 impl Ledger {
     /// A datagram comes from the party at the path's other end.
     pub(super) fn note_in(&mut self, path: &Path, payload: &[u8]) {
-        let party = self.parties.entry(path.remote).or_default();
+        let party = self.parties.entry(path.remote.ip()).or_default();
         party.octets_in += payload.len();
         let shown = match path.local.port() {
             L2TP_PORT if payload.len() > 5 && payload[0] & 0x80 != 0 => &payload[4..6],
@@ -42,7 +42,7 @@ impl Ledger {
 
     /// A datagram goes to the party at the path's other end.
     pub(super) fn note_out(&mut self, path: &Path, payload: &[u8]) {
-        let party = self.parties.entry(path.remote).or_default();
+        let party = self.parties.entry(path.remote.ip()).or_default();
         party.octets_out += payload.len();
         let told = match path.local.port() {
             L2TP_PORT if payload.len() > 12 && payload[0] & 0x80 != 0 => {
@@ -70,7 +70,7 @@ impl Ledger {
 
     /// This party proves itself by other means, such as an authentic ESP packet.
     pub(super) fn prove(&mut self, remote: SocketAddr) {
-        self.parties.entry(remote).or_default().proven = true;
+        self.parties.entry(remote.ip()).or_default().proven = true;
     }
 }
 

@@ -156,15 +156,15 @@ impl Dialer {
             return;
         }
         match &mut self.ipsec {
+            Some(_) if port == 1701 => {}
             Some(ipsec) => {
                 if let Some(message) = ipsec.handle(now, port, bytes) {
                     self.handle_l2tp(now, &message);
                 }
             }
-            None => {
-                assert_eq!(port, 1701);
-                self.handle_l2tp(now, bytes);
-            }
+            None if port == 1701 => self.handle_l2tp(now, bytes),
+            // To one who had this address before.
+            None => {}
         }
     }
 
@@ -175,6 +175,10 @@ impl Dialer {
         }
         if bytes[0] & 0x80 == 0 {
             return self.handle_data(now, bytes);
+        }
+        if bytes[4..6] != self.lac.tunnel.to_be_bytes() {
+            // To one who had this address before.
+            return;
         }
         for answer in self.lac.hear(now, bytes) {
             self.send_l2tp(answer);
@@ -194,8 +198,9 @@ impl Dialer {
         }
         let ids = [0, 2].map(|more| u16::from_be_bytes([bytes[at + more], bytes[at + more + 1]]));
         let Some(&(ours, _)) = self.lac.calls.first() else { return };
-        assert_eq!(ids, [self.lac.tunnel, ours]);
-        let Some(ppp) = &mut self.ppp else { return };
+        let Some(ppp) = self.ppp.as_mut().filter(|_| ids == [self.lac.tunnel, ours]) else {
+            return;
+        };
         let frame = &bytes[at + 4..];
         let information = frame.strip_prefix(&[0xff, 3]).unwrap_or(frame);
         match information {

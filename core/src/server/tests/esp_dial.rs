@@ -145,6 +145,31 @@ fn a_client_that_renews_its_sas_loses_no_ping() {
 }
 
 #[test]
+fn the_server_renews_sas_on_demand_and_before_they_end() {
+    play(&Setup::default(), |world| {
+        let client = dial_up(world, 1);
+        for round in 1..=5 {
+            world.command(Command::Rekey);
+            for _ in 0..20 {
+                assert!(world.pings(client, ROUTER.octets()), "{round}");
+            }
+            let ipsec = world.clients[client].ipsec.as_ref().expect("it speaks IPsec");
+            assert_eq!(ipsec.answered.len(), round);
+            world.run_ms(60_000);
+        }
+        // An hour is the life of each; the server is in time.
+        for _ in 0..200 {
+            world.run_ms(60_000);
+            assert!(world.pings(client, ROUTER.octets()));
+        }
+        assert!(world.clients[client].is_up());
+        assert!(ipsec_census(world)[2] <= 3);
+        let ipsec = world.clients[client].ipsec.as_ref().expect("it speaks IPsec");
+        assert!((8..=12).contains(&ipsec.answered.len()), "{}", ipsec.answered.len());
+    });
+}
+
+#[test]
 fn a_client_that_dies_silently_is_gone_after_a_few_minutes() {
     play(&Setup::default(), |world| {
         let client = dial_up(world, 1);

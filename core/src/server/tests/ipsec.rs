@@ -27,6 +27,10 @@ pub(super) struct Ipsec {
     next_iv: u8,
     /// UDP port that L2TP has inside ESP.
     pub(super) l2tp_port: u16,
+    /// Message ids of our quick modes.
+    begun: Vec<u32>,
+    /// Quick modes that the server began: their first message and our answer.
+    pub(super) answered: Vec<(u32, Vec<u8>, Vec<u8>)>,
     /// Notifications and deletions that came.
     pub(super) told: Vec<(u8, Vec<u8>)>,
     /// Quick modes in which the third message is held back.
@@ -66,6 +70,8 @@ impl Ipsec {
             next_message_id: u32::from(seed) << 16,
             next_iv: seed,
             l2tp_port: 1701,
+            begun: Vec::new(),
+            answered: Vec::new(),
             told: Vec::new(),
             withholds_third: false,
             address,
@@ -172,9 +178,33 @@ impl Ipsec {
                 self.stage = stage;
                 if exchange == 5 && is_encrypted {
                     self.on_informational(message);
+                } else if exchange == 32 && is_encrypted {
+                    self.on_quick_mode(message_id, message);
                 }
             }
         }
+    }
+
+    /// The server began a quick mode, or repeats or ends one.
+    fn on_quick_mode(&mut self, message_id: u32, message: &[u8]) {
+        if self.begun.contains(&message_id) {
+            return;
+        }
+        let known = self.answered.iter().find(|known| known.0 == message_id);
+        if let Some((_, first, second)) = known {
+            // Message 3 needs no answer.
+            if first == message {
+                self.sent.push((4500, second.clone()));
+            }
+            return;
+        }
+        self.ike.quick.spi += 0x100;
+        let spi_client = self.ike.quick.spi;
+        let (second, agreed) = self.ike.quick_second(message, spi_client);
+        self.sas.push(Sa { agreed, spi_client, sequence: 0, heard: BTreeSet::new() });
+        let second = marked(&second);
+        self.answered.push((message_id, message.to_vec(), second.clone()));
+        self.sent.push((4500, second));
     }
 
     fn on_informational(&mut self, message: &[u8]) {
@@ -198,6 +228,7 @@ impl Ipsec {
     fn begin_quick(&mut self, now: u64) {
         self.next_message_id += 1;
         let id = self.next_message_id;
+        self.begun.push(id);
         let (first, state) = self.ike.quick_first(id);
         self.stage = Stage::Quick(id, state);
         self.ask(now, 4500, marked(&first));

@@ -20,5 +20,6 @@ mod refuse;
 mod setup;
 mod shutdown;
 mod station;
+mod swarm;
 mod traffic;
 mod world;
