@@ -12,6 +12,7 @@ cases() {
   for crate in core runtime-std runtime-embassy sim conformance; do
     check "clippy-$crate" lint_clippy "$crate" --all-targets
   done
+  check clippy-runtime-std-all lint_clippy runtime-std --all-targets --all-features
   check clippy-core-no-alloc lint_clippy core --lib --no-default-features
   check doc lint_doc
   check shell lint_shell
