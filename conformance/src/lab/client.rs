@@ -83,7 +83,8 @@ impl Profile {
 
     /// A `conn` section of this profile with other proposals.
     pub fn conn(&self, name: &str, ike: &str, esp: &str) -> String {
-        let Self { own, server, server_id, lifetimes: (ike_life, life), .. } = self;
+        let Self { own, server, server_id, .. } = self;
+        let (ike_life, life) = self.lifetimes;
         format!(
             "conn {name}\n keyexchange=ikev1\n authby=psk\n type=transport\n left={own}\n \
              leftprotoport=17/1701\n right={server}\n rightid={server_id}\n \
