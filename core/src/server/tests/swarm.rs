@@ -78,11 +78,11 @@ fn act(world: &mut World, random: &mut Random) {
         }
         7 => configure(world, random),
         8 => {
-            let sessions = world.events.iter().filter_map(|event| match event {
+            let mut sessions = world.events.iter().filter_map(|event| match event {
                 Event::SessionUp { session, .. } => Some(*session),
                 _ => None,
             });
-            if let Some(session) = sessions.last() {
+            if let Some(session) = sessions.next_back() {
                 world.command(Command::Disconnect(session));
             }
         }
