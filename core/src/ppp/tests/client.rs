@@ -147,7 +147,7 @@ impl Client {
             return;
         }
         if side.tries == 0 {
-            side.id += 1;
+            side.id = side.id.wrapping_add(1);
         }
         side.tries += 1;
         side.agreed_ours = false;
@@ -263,7 +263,7 @@ impl Client {
 
     fn pap_request(&mut self, now: u64) {
         self.pap_next = Some(now + RESTART_MS);
-        self.pap_id += 1;
+        self.pap_id = self.pap_id.wrapping_add(1);
         let (user, password) = (&self.habits.user, self.habits.password.as_bytes());
         let mut data = vec![user.len() as u8];
         data.extend(user);

@@ -174,6 +174,7 @@ impl Ipsec {
                     self.send_l2tp(message);
                 }
             }
+            stage @ (Stage::Second | Stage::Fourth | Stage::Sixth) => self.stage = stage,
             stage => {
                 self.stage = stage;
                 if exchange == 5 && is_encrypted {
