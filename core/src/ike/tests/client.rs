@@ -3,6 +3,7 @@
 
 mod answer;
 
+use core::net::{IpAddr, SocketAddr};
 use std::vec;
 use std::vec::Vec;
 
@@ -29,6 +30,8 @@ pub(crate) struct Client {
     pub(crate) quick: Quick,
     pub(crate) cookies: (Vec<u8>, Vec<u8>),
     pub(crate) nat_d: Vec<Vec<u8>>,
+    /// The server's address and ours, if they are to be hashed as they are.
+    pub(crate) outer: Option<[SocketAddr; 2]>,
     rng: Rng,
     offer_sent: Vec<u8>,
     job: Option<DhJob>,
@@ -88,6 +91,7 @@ impl Client {
             },
             cookies: (cookie, vec![0; 8]),
             nat_d: Vec::new(),
+            outer: None,
             nonce: rng.array::<20>().to_vec(),
             rng,
             offer_sent: Vec::new(),
@@ -132,7 +136,9 @@ impl Client {
         self.public = public.to_vec();
         self.job = Some(job);
         let mut list = vec![(4, self.public.clone()), (10, self.nonce.clone())];
-        if self.vendor_ids.contains(&RFC_3947) {
+        if let Some(outer) = self.outer {
+            list.extend(outer.map(|address| (20, self.hash_of(address))));
+        } else if self.vendor_ids.contains(&RFC_3947) {
             let any = digest(self.hash, &[b"behind a NAT"]).expose().to_vec();
             list.extend([(20, any.clone()), (20, any)]);
         } else if self.vendor_ids.contains(&DRAFT_02_N) {
@@ -140,6 +146,16 @@ impl Client {
             list.extend([(130, any.clone()), (130, any)]);
         }
         self.message(2, 0, 0, &list)
+    }
+
+    /// What stands for an address in NAT-D (RFC 3947 §3.2).
+    pub(crate) fn hash_of(&self, address: SocketAddr) -> Vec<u8> {
+        let octets = match address.ip() {
+            IpAddr::V4(ip) => ip.octets().to_vec(),
+            IpAddr::V6(ip) => ip.octets().to_vec(),
+        };
+        let (ours, theirs, port) = (&self.cookies.0, &self.cookies.1, address.port().to_be_bytes());
+        digest(self.hash, &[ours, theirs, &octets, &port]).expose().to_vec()
     }
 
     /// Message 5 upon message 4.

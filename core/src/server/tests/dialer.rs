@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 use std::vec::Vec;
 
-use super::ipsec::Ipsec;
+use super::ipsec::{BARE, Ipsec};
 use super::packet::{self, Ip};
 use crate::l2tp::tests::lac::{self, Lac};
 use crate::ppp::tests::client::{Client, Habits};
@@ -127,6 +127,7 @@ impl Dialer {
     pub(super) fn address_towards(&self, port: u16) -> SocketAddr {
         match port {
             500 => SocketAddr::new(self.address.ip(), self.ike_port),
+            BARE => SocketAddr::new(self.address.ip(), 0),
             _ => self.address,
         }
     }

@@ -4,10 +4,13 @@ use core::net::SocketAddr;
 use std::vec::Vec;
 
 use super::dialer::Dialer;
+use super::ipsec::BARE;
 use super::packet::{self, IPV4};
 use super::setup::{ROUTER, Setup};
-use super::world::{World, play};
+use super::world::{World, path_to, play};
+use crate::config::EncapsulationPolicy;
 use crate::event::{Event, FailureCause};
+use crate::ike::tests::client::attributes;
 use crate::ppp::tests::client::Habits;
 use crate::server::{BridgeId, Command};
 
@@ -63,6 +66,46 @@ fn ipv6_carries_it_too() {
         }
         let ip = world.clients[raw].ip();
         assert!(world.pings(esp, ip));
+    });
+}
+
+/// Dials without a NAT, as a client that would rather do without UDP.
+fn dial_bare(policy: EncapsulationPolicy, check: impl Fn(&mut World, usize)) {
+    let mut setup = Setup::default();
+    setup.config.ipsec.encapsulation = policy;
+    play(&setup, |world| {
+        let client = world.dial_ipsec(home(1), Habits::default());
+        let ipsec = world.clients[client].ipsec.as_mut().expect("it speaks IPsec");
+        ipsec.ike.outer = Some([([192, 0, 2, 1], 500).into(), ([203, 0, 113, 1], 500).into()]);
+        if policy == EncapsulationPolicy::Auto {
+            ipsec.ike.quick.attributes =
+                attributes(&[(1, 1), (2, 3_600), (4, 2), (5, 2), (6, 256)]);
+        }
+        assert!(world.run_until_up(client, 30_000), "{:?}", world.clients[client]);
+        assert!(world.pings(client, ROUTER.octets()));
+        check(world, client);
+        world.with_client(client, Dialer::hang_up);
+        world.run_ms(60_000);
+        assert_eq!((world.census(), ipsec_census(world)), ([0; 5], [0; 3]));
+    });
+}
+
+#[test]
+fn without_a_nat_esp_travels_bare_if_the_administrator_likes() {
+    dial_bare(EncapsulationPolicy::Auto, |world, client| {
+        assert!(world.clients[client].ipsec.as_ref().is_some_and(|ipsec| ipsec.is_bare));
+        // A copy is refused here too, and so is one from elsewhere.
+        let copy = world.overheard.iter().rev().find(|it| it.0 == BARE).expect("ESP").1.clone();
+        assert_eq!(world.inject(path_to(BARE, ([203, 0, 113, 1], 0).into()), &copy), 1);
+        assert_eq!(world.inject(path_to(BARE, ([203, 0, 113, 9], 0).into()), &copy), 1);
+        assert!(world.strays.is_empty());
+    });
+}
+
+#[test]
+fn with_the_default_every_client_sees_a_nat_and_uses_port_4500() {
+    dial_bare(EncapsulationPolicy::Udp, |world, client| {
+        assert!(world.clients[client].ipsec.as_ref().is_some_and(|ipsec| !ipsec.is_bare));
     });
 }
 

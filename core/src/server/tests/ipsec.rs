@@ -30,12 +30,14 @@ pub(super) struct Ipsec {
     /// Message ids of our quick modes.
     begun: Vec<u32>,
     /// Quick modes that the server began: their first message and our answer.
-    pub(super) answered: Vec<(u32, Vec<u8>, Vec<u8>)>,
+    pub(super) answered: Vec<(u32, Vec<u8>, Datagram)>,
     /// Notifications and deletions that came.
     pub(super) told: Vec<(u8, Vec<u8>)>,
     /// Quick modes in which the third message is held back.
     pub(super) withholds_third: bool,
     address: IpAddr,
+    /// Whether there is no NAT, and ESP goes without UDP.
+    pub(super) is_bare: bool,
     sent: Vec<Datagram>,
 }
 
@@ -75,6 +77,7 @@ impl Ipsec {
             told: Vec::new(),
             withholds_third: false,
             address,
+            is_bare: false,
             sent: Vec::new(),
         };
         let first = ipsec.ike.first();
@@ -120,7 +123,7 @@ impl Ipsec {
         match self.sas.last_mut() {
             Some(sa) => {
                 let packet = sa.seal(iv, &inner_udp(port, &message));
-                self.sent.push((4500, packet));
+                self.sent.push((if self.is_bare { BARE } else { 4500 }, packet));
             }
             None => self.held.push(message),
         }
@@ -131,7 +134,8 @@ impl Ipsec {
         if port == 4500 && bytes == [0xff] {
             return None;
         }
-        if port == 4500 && !bytes.starts_with(&[0; 4]) {
+        if port == BARE || (port == 4500 && !bytes.starts_with(&[0; 4])) {
+            assert_eq!(port == BARE, self.is_bare);
             return self.open(bytes);
         }
         let message = if port == 4500 { &bytes[4..] } else { bytes };
@@ -155,7 +159,11 @@ impl Ipsec {
             Stage::Fourth if exchange == 2 && first == 4 => {
                 let fifth = self.ike.fifth(message, false);
                 self.stage = Stage::Sixth;
-                self.ask(now, 4500, marked(&fifth));
+                if let Some(outer) = self.ike.outer {
+                    let [theirs, ours] = outer.map(|address| self.ike.hash_of(address));
+                    self.is_bare = self.ike.nat_d == [ours, theirs];
+                }
+                self.ask_marked(now, &fifth);
             }
             Stage::Sixth if exchange == 2 && is_encrypted => {
                 self.ike.done(message);
@@ -163,12 +171,12 @@ impl Ipsec {
             }
             Stage::Quick(id, state) if exchange == 32 && id == message_id => {
                 let agreed = self.ike.quick_third(state, message);
-                let third = marked(&agreed.third);
+                let third = self.marked(&agreed.third);
                 let spi_client = self.ike.quick.spi;
                 self.sas.push(Sa { agreed, spi_client, sequence: 0, heard: BTreeSet::new() });
                 self.asked = None;
                 if !self.withholds_third {
-                    self.sent.push((4500, third));
+                    self.sent.push(third);
                 }
                 for message in core::mem::take(&mut self.held) {
                     self.send_l2tp(message);
@@ -195,7 +203,7 @@ impl Ipsec {
         if let Some((_, first, second)) = known {
             // Message 3 needs no answer.
             if first == message {
-                self.sent.push((4500, second.clone()));
+                self.sent.push(second.clone());
             }
             return;
         }
@@ -203,9 +211,9 @@ impl Ipsec {
         let spi_client = self.ike.quick.spi;
         let (second, agreed) = self.ike.quick_second(message, spi_client);
         self.sas.push(Sa { agreed, spi_client, sequence: 0, heard: BTreeSet::new() });
-        let second = marked(&second);
+        let second = self.marked(&second);
         self.answered.push((message_id, message.to_vec(), second.clone()));
-        self.sent.push((4500, second));
+        self.sent.push(second);
     }
 
     fn on_informational(&mut self, message: &[u8]) {
@@ -223,7 +231,8 @@ impl Ipsec {
     fn inform(&mut self, list: &[(u8, Vec<u8>)]) {
         self.next_message_id += 1;
         let message = self.ike.informational(self.next_message_id, list);
-        self.sent.push((4500, marked(&message)));
+        let message = self.marked(&message);
+        self.sent.push(message);
     }
 
     fn begin_quick(&mut self, now: u64) {
@@ -232,7 +241,20 @@ impl Ipsec {
         self.begun.push(id);
         let (first, state) = self.ike.quick_first(id);
         self.stage = Stage::Quick(id, state);
-        self.ask(now, 4500, marked(&first));
+        self.ask_marked(now, &first);
+    }
+
+    /// An IKE message on the way that NAT detection led to.
+    fn marked(&self, message: &[u8]) -> Datagram {
+        match self.is_bare {
+            true => (500, message.to_vec()),
+            false => (4500, [&[0; 4], message].concat()),
+        }
+    }
+
+    fn ask_marked(&mut self, now: u64, message: &[u8]) {
+        let (port, bytes) = self.marked(message);
+        self.ask(now, port, bytes);
     }
 
     fn ask(&mut self, now: u64, port: u16, bytes: Vec<u8>) {
@@ -305,10 +327,6 @@ impl Sa {
     }
 }
 
-fn marked(message: &[u8]) -> Vec<u8> {
-    [&[0; 4], message].concat()
-}
-
 fn inner_udp(port: u16, message: &[u8]) -> Vec<u8> {
     let mut datagram = Vec::new();
     for field in [port, 1701, message.len() as u16 + 8, 0] {
@@ -318,4 +336,6 @@ fn inner_udp(port: u16, message: &[u8]) -> Vec<u8> {
     datagram
 }
 
+/// Stands for IP protocol 50 where a UDP port is meant.
+pub(super) const BARE: u16 = 0;
 const REPEAT_US: u64 = 2_000_000;

@@ -53,6 +53,28 @@ pub(super) fn udp(from: ([u8; 4], u16), to: ([u8; 4], u16), payload: &[u8]) -> V
     ipv4(from.0, to.0, 17, &datagram)
 }
 
+/// A TCP SYN with this MSS, in an IPv4 packet.
+pub(super) fn syn(from: [u8; 4], to: [u8; 4], mss: u16) -> Vec<u8> {
+    let mut segment = vec![0x30, 0x39, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0xff, 0xff];
+    segment.extend([0, 0, 0, 0, 2, 4]);
+    segment.extend(mss.to_be_bytes());
+    let sum = checksum(&tcp_covered(from, to, &segment));
+    segment[16..18].copy_from_slice(&sum.to_be_bytes());
+    ipv4(from, to, 6, &segment)
+}
+
+/// The MSS of a SYN with a right checksum.
+pub(super) fn mss_of(ip: &Ip) -> u16 {
+    assert_eq!(ip.protocol, 6);
+    assert_eq!(checksum(&tcp_covered(ip.from, ip.to, &ip.payload)), 0);
+    u16::from_be_bytes([ip.payload[22], ip.payload[23]])
+}
+
+/// A segment behind its pseudo header (RFC 9293 §3.1).
+fn tcp_covered(from: [u8; 4], to: [u8; 4], segment: &[u8]) -> Vec<u8> {
+    [&from[..], &to, &[0, 6], &(segment.len() as u16).to_be_bytes(), segment].concat()
+}
+
 /// The same IPv4 packet with the DF bit.
 pub(super) fn dont_fragment(mut packet: Vec<u8>) -> Vec<u8> {
     packet[6] |= 0x40;

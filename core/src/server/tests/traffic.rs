@@ -239,3 +239,45 @@ fn a_client_that_negotiates_anew_gets_no_packet_before_it_has_proven_itself_anew
         assert_eq!(world.clients[client].data_count, 0);
     });
 }
+
+/// The MSS in a SYN of the client's, and of one to it.
+fn mss_both_ways(world: &mut World, client: usize, mss: u16) -> [u16; 2] {
+    if world.stations.is_empty() {
+        world.add_station(BRIDGE);
+    }
+    let station = 0;
+    let (mac, there) = (world.stations[station].mac, world.stations[station].ip);
+    assert!(world.pings(client, there));
+    let here = world.clients[client].ip();
+    let next = world.stations[station].mac_of(here).expect("known by ARP");
+    world.with_client(client, |dialer, _| dialer.send_ip(&packet::syn(here, there, mss)));
+    let syn = packet::syn(there, here, mss);
+    world.send_frame(BRIDGE, packet::ethernet(next, mac, IPV4, &syn));
+    world.run_ms(100);
+    let heard = [world.stations[station].heard.last(), world.clients[client].heard.last()];
+    heard.map(|ip| packet::mss_of(ip.expect("a SYN")))
+}
+
+#[test]
+fn tcp_segments_are_made_to_fit_both_ways() {
+    play(&Setup::default(), |world| {
+        let client = world.dial_up(Habits::default());
+        // The client's MRU is 1400.
+        assert_eq!(mss_both_ways(world, client, 1_460), [1_360; 2]);
+        assert_eq!(mss_both_ways(world, client, 1_200), [1_200; 2]);
+    });
+}
+
+#[test]
+fn a_narrow_outer_network_counts_for_those_who_come_after() {
+    play(&Setup::default(), |world| {
+        let path = super::world::path_to(1701, ([203, 0, 113, 9], 1701).into());
+        world.path_mtu(path, 1_300);
+        let client = world.dial_up(Habits::default());
+        // Less IP, UDP, L2TP, PPP, and then IP and TCP.
+        assert_eq!(mss_both_ways(world, client, 1_460), [1_300 - 20 - 8 - 8 - 4 - 40; 2]);
+        let before = world.drops(DropReason::BadLength);
+        world.path_mtu(path, 500);
+        assert_eq!(world.drops(DropReason::BadLength), before + 1);
+    });
+}

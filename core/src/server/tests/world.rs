@@ -9,7 +9,7 @@ use std::vec::Vec;
 
 use super::checks::{Ledger, Trace};
 use super::dialer::Dialer;
-use super::ipsec::Ipsec;
+use super::ipsec::{BARE, Ipsec};
 use super::pool::Counting;
 use super::setup::Setup;
 use super::station::Station;
@@ -221,6 +221,11 @@ impl World {
         self.drain();
     }
 
+    pub(super) fn path_mtu(&mut self, path: Path, mtu: u16) {
+        self.handle(Input::PathMtu { path, mtu });
+        self.drain();
+    }
+
     pub(super) fn configure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
         let result = self.server.configure(config);
         self.drain();
@@ -247,7 +252,8 @@ pub(super) fn path_to(port: u16, remote: SocketAddr) -> Path {
         SocketAddr::V4(_) => SocketAddr::from(([192, 0, 2, 1], port)),
         SocketAddr::V6(_) => SocketAddr::from((SERVER_V6, port)),
     };
-    Path { local, remote, outer: Outer::Udp }
+    let outer = if port == BARE { Outer::Esp } else { Outer::Udp };
+    Path { local, remote, outer }
 }
 
 pub(super) fn instant(micros: u64) -> Instant {
