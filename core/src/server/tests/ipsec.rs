@@ -36,6 +36,8 @@ pub(super) struct Ipsec {
     /// Quick modes in which the third message is held back.
     pub(super) withholds_third: bool,
     address: IpAddr,
+    /// Hears nothing of IKE any more.
+    pub(super) ignores_ike: bool,
     /// Whether there is no NAT, and ESP goes without UDP.
     pub(super) is_bare: bool,
     sent: Vec<Datagram>,
@@ -77,6 +79,7 @@ impl Ipsec {
             told: Vec::new(),
             withholds_third: false,
             address,
+            ignores_ike: false,
             is_bare: false,
             sent: Vec::new(),
         };
@@ -137,6 +140,9 @@ impl Ipsec {
         if port == BARE || (port == 4500 && !bytes.starts_with(&[0; 4])) {
             assert_eq!(port == BARE, self.is_bare);
             return self.open(bytes);
+        }
+        if self.ignores_ike {
+            return None;
         }
         let message = if port == 4500 { &bytes[4..] } else { bytes };
         let (ours, theirs) = &self.ike.cookies;
@@ -287,6 +293,11 @@ impl Ipsec {
 }
 
 impl Sa {
+    /// Packets that came on it.
+    pub(super) fn heard_count(&self) -> usize {
+        self.heard.len()
+    }
+
     /// An ESP packet with the next sequence number (RFC 4303 §2).
     pub(super) fn seal(&mut self, iv: u8, inner: &[u8]) -> Vec<u8> {
         self.sequence += 1;

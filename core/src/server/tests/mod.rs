@@ -11,6 +11,7 @@ mod dialer;
 mod down;
 mod esp_abuse;
 mod esp_dial;
+mod esp_life;
 mod hostile;
 mod ipsec;
 mod noise;

@@ -240,6 +240,28 @@ fn a_client_that_negotiates_anew_gets_no_packet_before_it_has_proven_itself_anew
     });
 }
 
+#[test]
+fn of_two_packets_that_wait_for_arp_the_newer_one_arrives_where_it_belongs() {
+    play(&Setup::default(), |world| {
+        let client = world.dial_up(Habits::default());
+        let stations = [world.add_station(BRIDGE), world.add_station(BRIDGE)];
+        let [first, second] = stations.map(|station| world.stations[station].ip);
+        let nobody = [192, 168, 30, 99];
+        world.with_client(client, |dialer, _| {
+            dialer.ping(first, 1);
+            dialer.ping(second, 2);
+        });
+        world.run_ms(10_000);
+        assert_eq!(world.drops(DropReason::ArpQueueFull), 1);
+        let dialer = &world.clients[client];
+        assert_eq!([dialer.has_pong(first, 1), dialer.has_pong(second, 2)], [false, true]);
+        // One that waits in vain is dropped in the end.
+        world.with_client(client, |dialer, _| dialer.ping(nobody, 4));
+        world.run_ms(10_000);
+        assert_eq!(world.drops(DropReason::NoNextHop), 1);
+    });
+}
+
 /// The MSS in a SYN of the client's, and of one to it.
 fn mss_both_ways(world: &mut World, client: usize, mss: u16) -> [u16; 2] {
     if world.stations.is_empty() {
