@@ -156,7 +156,9 @@ impl<P: Pool> Server<'_, P> {
         let Some(session) = self.sessions.find_mut(id) else {
             return Verdict::Refuse(Refusal::Timeout);
         };
-        session.user = name;
+        if session.member.is_none() {
+            session.user = name;
+        }
         match user {
             Some(user) if session.member.is_none() => match self.join(cx, id, user) {
                 Ok(()) => verdict,

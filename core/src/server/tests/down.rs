@@ -1,10 +1,12 @@
 //! How sessions end, and that nothing is left of them.
 
+use super::dialer::Dialer;
 use super::packet::{self, BROADCAST, IPV4};
 use super::setup::{self, ROUTER, Setup};
-use super::world::play;
+use super::world::{World, play};
 use crate::config::HubConfig;
 use crate::event::{DownCause, Event};
+use crate::l2tp::tests::lac::{self, Lac};
 use crate::ppp::tests::client::Habits;
 use crate::server::{BridgeId, Command};
 
@@ -24,7 +26,7 @@ fn nothing_is_left_of_a_client_that_hangs_up() {
     play(&Setup::default(), |world| {
         let client = world.dial_up(Habits::default());
         assert_eq!(world.census(), [1; 5]);
-        world.with_client(client, super::dialer::Dialer::hang_up);
+        world.with_client(client, Dialer::hang_up);
         world.run_ms(200);
         assert_eq!(world.server.session_count(), 0);
         // The control connection lingers for late copies (RFC 2661 §5.8).
@@ -46,7 +48,7 @@ fn the_dhcp_server_of_the_lan_leases_and_is_told_of_the_end() {
         assert_eq!(world.clients[client].ip(), [192, 168, 30, 100]);
         let ip = world.stations[station].ip;
         assert!(world.pings(client, ip));
-        world.with_client(client, super::dialer::Dialer::hang_up);
+        world.with_client(client, Dialer::hang_up);
         world.run_ms(200);
         let kinds = world.stations[station].dhcp.iter().map(|(kind, _)| *kind);
         assert!(kinds.eq([1, 3, 7]), "DISCOVER, REQUEST, RELEASE");
@@ -146,7 +148,7 @@ fn frames_under_way_to_someone_who_leaves_are_no_harm() {
         for _ in 0..4 {
             world.send_frame(BRIDGE, frame.clone());
         }
-        world.with_client(clients[1], super::dialer::Dialer::hang_up);
+        world.with_client(clients[1], Dialer::hang_up);
         for _ in 0..4 {
             world.send_frame(BRIDGE, frame.clone());
         }
@@ -165,11 +167,71 @@ fn a_hundred_dials_leave_no_trace() {
             world.run_ms(5_000);
             for client in clients {
                 assert!(world.clients[client].is_up());
-                world.with_client(client, super::dialer::Dialer::hang_up);
+                world.with_client(client, Dialer::hang_up);
             }
             world.run_ms(45_000);
             assert_eq!(world.census(), NOTHING);
             world.clients.clear();
         }
+    });
+}
+
+/// A Configure-Request of LCP, which makes both sides negotiate anew.
+fn negotiate_anew(world: &mut World, client: usize) {
+    let request = [0xff, 3, 0xc0, 0x21, 1, 99, 0, 4];
+    world.with_client(client, |dialer, _| dialer.send_ppp(&request));
+    world.run_ms(10_000);
+}
+
+#[test]
+fn a_client_that_negotiates_anew_keeps_its_address() {
+    play(&Setup::default(), |world| {
+        let client = world.dial_up(Habits::default());
+        let ip = world.clients[client].ip();
+        for _ in 0..3 {
+            negotiate_anew(world, client);
+            assert!(world.clients[client].is_up() && world.clients[client].ip() == ip);
+            assert!(world.pings(client, ROUTER.octets()));
+        }
+        assert_eq!(world.census(), [1; 5]);
+        let is_up = |event: &&Event| matches!(event, Event::SessionUp { .. });
+        assert_eq!(world.events.iter().filter(is_up).count(), 1);
+    });
+}
+
+#[test]
+fn a_session_does_not_change_its_user() {
+    play(&Setup::default(), |world| {
+        let client = world.dial_up(Habits::default());
+        let ppp = world.clients[client].ppp.as_mut().expect("it is up");
+        (ppp.habits.user, ppp.habits.password) = (b"hanako".to_vec(), "hana".into());
+        negotiate_anew(world, client);
+        world.run_ms(60_000);
+        assert!(!world.clients[client].is_up());
+        let users = world.events.iter().filter_map(|event| match event {
+            Event::SessionUp { user, .. } | Event::SessionDown { user, .. } => Some(user.as_str()),
+            _ => None,
+        });
+        assert!(users.eq(["jiro", "jiro"]));
+    });
+}
+
+#[test]
+fn one_call_of_a_tunnel_ends_and_the_other_goes_on() {
+    play(&Setup::default(), |world| {
+        let client = world.dial(Habits::default());
+        world.clients[client].lac = Lac::new(7, 2);
+        world.with_client(client, Dialer::dial);
+        assert!(world.run_until_up(client, 30_000));
+        world.run_ms(1_000);
+        let calls = world.clients[client].lac.calls.clone();
+        assert_eq!((calls.len(), world.server.session_count()), (2, 2));
+        world.with_client(client, |dialer, now| {
+            let cdn = dialer.lac.say(now, calls[1].1, lac::cdn(calls[1].0));
+            dialer.send_l2tp(cdn);
+        });
+        world.run_ms(60_000);
+        assert_eq!(world.server.session_count(), 1);
+        assert!(world.pings(client, ROUTER.octets()));
     });
 }

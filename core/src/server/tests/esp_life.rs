@@ -42,6 +42,28 @@ fn after_a_renewal_the_server_sends_on_the_new_pair() {
 }
 
 #[test]
+fn the_third_message_alone_puts_the_new_pair_into_use() {
+    play(&Setup::default(), |world| {
+        let client = dial_up(world);
+        let other = world.dial_up(Habits::default());
+        let to = world.clients[client].ip();
+        assert!(world.pings(other, to));
+        let now = world.now;
+        world.with_client(client, |dialer, _| {
+            dialer.ipsec.as_mut().expect("it speaks IPsec").rekey(now);
+        });
+        world.run_ms(1_000);
+        // Nothing has come on the new pair yet.
+        assert_eq!(ipsec(world, client).sas[1].sequence, 0);
+        let from = world.clients[other].ip();
+        let packet = packet::udp((from, 9), (to, 9), b"which way");
+        world.with_client(other, |dialer, _| dialer.send_ip(&packet));
+        world.run_ms(100);
+        assert_eq!(ipsec(world, client).sas[1].heard_count(), 1);
+    });
+}
+
+#[test]
 fn a_client_that_never_answers_dpd_stays_as_long_as_esp_comes() {
     play(&Setup::default(), |world| {
         let client = dial_up(world);

@@ -12,6 +12,7 @@ mod down;
 mod esp_abuse;
 mod esp_dial;
 mod esp_life;
+mod esp_tables;
 mod hostile;
 mod ipsec;
 mod noise;

@@ -5,11 +5,12 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 use super::setup::{self, ROUTER, Setup};
-use super::world::{World, play};
+use super::world::{World, path_to, play};
 use crate::config::{HubConfig, SecureNatConfig, UserConfig};
 use crate::credentials::Refusal;
 use crate::discard::DropReason;
 use crate::event::{Event, FailureCause, Stage};
+use crate::l2tp::tests::lac;
 use crate::limits::Limits;
 use crate::ppp::tests::client::Habits;
 
@@ -181,5 +182,25 @@ fn without_buffers_everything_waits_and_then_goes_on() {
         assert!(!world.clients[client].has_pong(ROUTER.octets(), 9));
         world.pool.give(hoard);
         assert!(world.pings(client, ROUTER.octets()));
+    });
+}
+
+#[test]
+fn a_flood_of_tunnels_under_forged_addresses_keeps_nobody_out() {
+    play(&Setup::with_limits(Limits { tunnels: 6, ..setup::limits(8) }), |world| {
+        let inside = world.dial_up(Habits::default());
+        for round in 0..20_u16 {
+            for number in 0..100_u16 {
+                let [a, b] = (round * 100 + number).to_be_bytes();
+                let stranger = path_to(1701, ([198, 18, a, b], 1701).into());
+                let sccrq = lac::control((0, 0), 0, 0, &lac::sccrq(number + 1));
+                world.inject(stranger, &sccrq);
+            }
+            assert!(world.pings(inside, ROUTER.octets()));
+        }
+        let newcomer = world.dial_up(Habits::default());
+        assert!(world.pings(newcomer, ROUTER.octets()));
+        world.run_ms(120_000);
+        assert_eq!(world.census(), [2; 5]);
     });
 }
