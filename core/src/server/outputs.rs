@@ -54,9 +54,9 @@ impl<'a, B: AsRef<[u8]> + AsMut<[u8]>> Outputs<'a, B> {
         }
     }
 
-    /// Whether what one more step of work can push still fits.
+    /// Whether what one more step of work can push still fits. An empty queue always has to do.
     pub(super) fn has_room(&self) -> bool {
-        self.queue.room() >= STEP_OUTPUTS
+        self.queue.is_empty() || self.queue.room() >= STEP_OUTPUTS
     }
 
     pub(super) const fn is_empty(&self) -> bool {

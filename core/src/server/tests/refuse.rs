@@ -204,3 +204,16 @@ fn a_flood_of_tunnels_under_forged_addresses_keeps_nobody_out() {
         assert_eq!(world.census(), [2; 5]);
     });
 }
+
+#[test]
+fn a_short_queue_of_outputs_slows_nobody_down() {
+    play(&Setup::with_limits(Limits { outputs: 8, ..setup::limits(8) }), |world| {
+        let clients = [(); 4].map(|()| world.dial_up(Habits::default()));
+        let to = world.clients[clients[0]].ip();
+        for client in clients {
+            assert!(world.pings(client, ROUTER.octets()));
+            assert!(client == clients[0] || world.pings(client, to));
+        }
+        assert_eq!(world.drops(DropReason::OutputFull), 0);
+    });
+}
