@@ -71,4 +71,33 @@ impl Limits {
             requests: 256,
         }
     }
+
+    /// Tables for `clients` clients with one session each, on a board with little memory.
+    ///
+    /// Each client has room for what a rekey and a redial hold twice for a while. There is one
+    /// hub, bridged to the wire behind it, or routed.
+    pub const fn board(clients: usize) -> Self {
+        let spare = clients / 2 + 2;
+        Self {
+            batch: 1,
+            peers: clients + spare,
+            half_open: 6,
+            peers_per_address: 8,
+            sas: clients * 2 + spare,
+            sas_per_peer: 4,
+            tunnels: clients + spare,
+            tunnels_per_carrier: 2,
+            calls: clients + 1,
+            calls_per_tunnel: 2,
+            hubs: 1,
+            ports: clients + 4,
+            macs: clients * 2 + 64,
+            floods: 4,
+            leases: clients + spare,
+            users: 16,
+            outputs: 40,
+            frames: 8,
+            requests: 4,
+        }
+    }
 }

@@ -14,7 +14,7 @@ mod name;
 mod users;
 
 pub use crate::ids::UserId;
-pub use users::{Storage, User, Users};
+pub use users::{Arrays, Lengths, Storage, User, Users};
 
 #[cfg(test)]
 mod tests;

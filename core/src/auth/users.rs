@@ -9,9 +9,7 @@ use crate::config::{Config, ConfigError, HubConfig, NAME_LEN, UserConfig};
 use crate::credentials::{Credentials, Proof, Refusal, Verdict};
 use crate::crypto::{Secret, mschap};
 use crate::ids::UserId;
-#[cfg(feature = "alloc")]
-use crate::limits::Limits;
-use crate::store::{Backing, Bucket, Index, Slab, Slot};
+use crate::store::{Backing, Bucket, Index, Slab, Slot, tables};
 
 /// The local users of all hubs.
 #[derive(Debug)]
@@ -28,30 +26,17 @@ pub struct Users<'a> {
     round: bool,
 }
 
-/// The memory of [`Users`].
-#[derive(Debug)]
-pub struct Storage<'a> {
-    /// One place for each hub.
-    pub hubs: Backing<'a, heapless::String<NAME_LEN>>,
-    /// One slot for each user.
-    pub users: Backing<'a, Slot<User>>,
-    /// Twice as many places as there are for users.
-    pub buckets: Backing<'a, Bucket>,
-    /// As many places as in `buckets`.
-    pub spare_buckets: Backing<'a, Bucket>,
-}
-
-#[cfg(feature = "alloc")]
-impl Storage<'_> {
-    /// Allocates what `limits` asks for.
-    pub fn allocate(limits: &Limits) -> Self {
-        let buckets = limits.users.saturating_mul(2).saturating_add(2);
-        Self {
-            hubs: Backing::allocate(limits.hubs),
-            users: Backing::allocate(limits.users),
-            buckets: Backing::allocate(buckets),
-            spare_buckets: Backing::allocate(buckets),
-        }
+tables! {
+    /// The memory of [`Users`].
+    pub struct Storage, Arrays for limits {
+        /// Names of hubs.
+        hubs: [heapless::String<NAME_LEN>; limits.hubs],
+        /// Users.
+        users: [Slot<User>; limits.users],
+        /// Index of users.
+        buckets: [Bucket; limits.users * 2 + 2],
+        /// As many places as in `buckets`.
+        spare_buckets: [Bucket; limits.users * 2 + 2],
     }
 }
 

@@ -18,10 +18,8 @@ use core::net::Ipv4Addr;
 use crate::addr::MacAddr;
 use crate::config::{ConfigError, SecureNatConfig};
 use crate::ids::HubId;
-#[cfg(feature = "alloc")]
-use crate::limits::Limits;
 use crate::outbox::{Outbox, Span};
-use crate::store::{Backing, Bucket, Slot};
+use crate::store::{Bucket, Slot, tables};
 use crate::time::{Duration, Instant};
 use crate::wire::dhcpv4::AddressList;
 use crate::wire::ipv4;
@@ -46,29 +44,17 @@ pub struct Dhcp<'a> {
     leases: Leases<'a>,
 }
 
-/// The memory of [`Dhcp`].
-#[derive(Debug)]
-pub struct DhcpStorage<'a> {
-    /// One place for each hub.
-    pub pools: Backing<'a, Option<Pool>>,
-    /// One place for each lease.
-    pub leases: Backing<'a, Slot<Lease>>,
-    /// Twice as many places as there are for leases.
-    pub by_client: Backing<'a, Bucket>,
-    /// Twice as many places as there are for leases.
-    pub by_address: Backing<'a, Bucket>,
-}
-
-#[cfg(feature = "alloc")]
-impl DhcpStorage<'_> {
-    /// Allocates tables of these sizes.
-    pub fn allocate(limits: &Limits) -> Self {
-        Self {
-            pools: Backing::allocate(limits.hubs),
-            leases: Backing::allocate(limits.leases),
-            by_client: Backing::allocate(limits.leases * 2),
-            by_address: Backing::allocate(limits.leases * 2),
-        }
+tables! {
+    /// The memory of [`Dhcp`].
+    pub struct DhcpStorage, Arrays for limits {
+        /// Pools, one for each hub.
+        pools: [Option<Pool>; limits.hubs],
+        /// Leases.
+        leases: [Slot<Lease>; limits.leases],
+        /// Index of leases.
+        by_client: [Bucket; limits.leases * 2],
+        /// Index of leases.
+        by_address: [Bucket; limits.leases * 2],
     }
 }
 

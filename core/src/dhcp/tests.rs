@@ -1,6 +1,7 @@
 use super::*;
 use crate::buf::Writer;
 use crate::discard::DropReason;
+use crate::limits::Limits;
 use crate::store::Key;
 use crate::store::model::Random;
 use crate::wire::dhcpv4::{Message, MessageType};
@@ -32,12 +33,7 @@ fn hub(number: u32) -> HubId {
 }
 
 fn servers(leases: usize) -> Dhcp<'static> {
-    let storage = DhcpStorage {
-        pools: Backing::allocate(3),
-        leases: Backing::allocate(leases),
-        by_client: Backing::allocate(leases * 2),
-        by_address: Backing::allocate(leases * 2),
-    };
+    let storage = DhcpStorage::allocate(&Limits { hubs: 3, leases, ..Limits::server(1) });
     Dhcp::new(storage, [5; 16])
 }
 

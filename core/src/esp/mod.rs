@@ -41,7 +41,7 @@ use crate::discard::DropReason;
 use crate::ids::{PeerId, SaId};
 use crate::ipsec::{Encapsulation, SaParams, Spi, SpiSource};
 use crate::limits::Limits;
-use crate::store::{Backing, Node, Slot, Wheel};
+use crate::store::{Node, Slot, Wheel, tables};
 use crate::time::Instant;
 
 use sa::Sa;
@@ -60,26 +60,15 @@ pub struct Esp<'a> {
     rng: Rng,
 }
 
-/// The memory of an [`Esp`].
-#[derive(Debug)]
-pub struct Storage<'a> {
-    /// One slot for each pair of SAs.
-    pub sas: Backing<'a, Slot<Entry>>,
-    /// One node for each pair of SAs.
-    pub nodes: Backing<'a, Node>,
-    /// One place for each IKE peer.
-    pub peers: Backing<'a, PeerEntry>,
-}
-
-#[cfg(feature = "alloc")]
-impl Storage<'_> {
-    /// Allocates what `limits` asks for.
-    pub fn allocate(limits: &Limits) -> Self {
-        Self {
-            sas: Backing::allocate(limits.sas),
-            nodes: Backing::allocate(limits.sas),
-            peers: Backing::allocate(limits.peers),
-        }
+tables! {
+    /// The memory of an [`Esp`].
+    pub struct Storage, Arrays for limits {
+        /// Pairs of SAs.
+        sas: [Slot<Entry>; limits.sas],
+        /// Their deadlines.
+        nodes: [Node; limits.sas],
+        /// IKE peers.
+        peers: [PeerEntry; limits.peers],
     }
 }
 

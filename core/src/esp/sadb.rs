@@ -3,7 +3,7 @@
 use crate::addr::Path;
 use crate::ids::{PeerId, SaId};
 use crate::ipsec::Spi;
-use crate::store::{Backing, Slab, Slot};
+use crate::store::{Backing, Empty, Slab, Slot};
 use crate::time::Instant;
 
 use super::sa::Sa;
@@ -56,18 +56,16 @@ pub struct PeerEntry {
     pub(super) short_icv: bool,
 }
 
-impl Default for PeerEntry {
-    fn default() -> Self {
-        Self {
-            peer: None,
-            newest: NONE,
-            count: 0,
-            path: None,
-            moved_at: None,
-            heard_at: None,
-            short_icv: false,
-        }
-    }
+impl Empty for PeerEntry {
+    const EMPTY: Self = Self {
+        peer: None,
+        newest: NONE,
+        count: 0,
+        path: None,
+        moved_at: None,
+        heard_at: None,
+        short_icv: false,
+    };
 }
 
 pub(super) struct Sadb<'a> {
@@ -84,7 +82,7 @@ impl<'a> Sadb<'a> {
         mut peers: Backing<'a, PeerEntry>,
         quota: usize,
     ) -> Self {
-        peers.fill(PeerEntry::default());
+        peers.fill(PeerEntry::EMPTY);
         let entries = Slab::new(sas);
         let slots = u32::try_from(entries.capacity()).unwrap_or(u32::MAX);
         let slot_bits = u32::BITS - slots.saturating_sub(1).leading_zeros();
@@ -100,7 +98,7 @@ impl<'a> Sadb<'a> {
     pub(super) fn reserve(&mut self, peer: PeerId, salt: u32) -> Option<Spi> {
         let place = self.peers.get_mut(peer.index() as usize)?;
         if place.peer != Some(peer) {
-            *place = PeerEntry { peer: Some(peer), ..PeerEntry::default() };
+            *place = PeerEntry { peer: Some(peer), ..PeerEntry::EMPTY };
         }
         if place.count as usize >= self.quota {
             return None;
@@ -138,7 +136,7 @@ impl<'a> Sadb<'a> {
         if let Some(place) = self.peer_mut(peer)
             && place.count == 0
         {
-            *place = PeerEntry::default();
+            *place = PeerEntry::EMPTY;
         }
     }
 

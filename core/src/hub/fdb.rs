@@ -9,7 +9,7 @@
 use crate::addr::MacAddr;
 use crate::discard::DropReason;
 use crate::ids::{HubId, PortId};
-use crate::store::{Backing, Bucket, Full, Index, Key, Slab, Slot};
+use crate::store::{Backing, Bucket, Empty, Full, Index, Key, Slab, Slot};
 use crate::time::{Duration, Instant};
 
 /// A MAC address and its port.
@@ -55,10 +55,8 @@ pub struct PortEntries {
     len: u32,
 }
 
-impl Default for PortEntries {
-    fn default() -> Self {
-        Self { owner: None, first: NONE, last: NONE, len: 0 }
-    }
+impl Empty for PortEntries {
+    const EMPTY: Self = Self { owner: None, first: NONE, last: NONE, len: 0 };
 }
 
 /// The addresses of all hubs.
@@ -85,13 +83,13 @@ impl<'a> Fdb<'a> {
         reserved: usize,
         key: [u8; 16],
     ) -> Self {
-        lists.fill(PortEntries::default());
+        lists.fill(PortEntries::EMPTY);
         let learned_max = entries.len().saturating_sub(reserved);
         Self {
             entries: Slab::new(entries),
             index: Index::new(buckets, key),
             lists,
-            orphans: PortEntries::default(),
+            orphans: PortEntries::EMPTY,
             learned: 0,
             learned_max,
             hand: 0,
@@ -164,7 +162,7 @@ impl<'a> Fdb<'a> {
     /// Forgets everything behind `port`.
     pub(super) fn forget(&mut self, port: PortId) {
         let Some(list) = self.list_mut(port) else { return };
-        let list = core::mem::take(list);
+        let list = core::mem::replace(list, PortEntries::EMPTY);
         if let Some(last) = self.entry_mut(list.last) {
             last.next = NONE;
         }

@@ -22,9 +22,7 @@ mod storm;
 use crate::addr::MacAddr;
 use crate::discard::DropReason;
 use crate::ids::{HubId, PortId};
-#[cfg(feature = "alloc")]
-use crate::limits::Limits;
-use crate::store::{Backing, Bucket, Full, Slab, Slot};
+use crate::store::{Bucket, Full, Slab, Slot, tables};
 
 pub use fdb::{Entry, PortEntries};
 pub use flood::FloodCursor;
@@ -43,32 +41,19 @@ pub struct Hubs<'a> {
     fdb: Fdb<'a>,
 }
 
-/// The memory of [`Hubs`].
-#[derive(Debug)]
-pub struct HubStorage<'a> {
-    /// One place for each hub.
-    pub hubs: Backing<'a, Slot<Hub>>,
-    /// One place for each port.
-    pub ports: Backing<'a, Slot<Port>>,
-    /// As many places as there are for ports.
-    pub port_entries: Backing<'a, PortEntries>,
-    /// One place for each MAC address. As many as there are ports stay reserved for hosts.
-    pub macs: Backing<'a, Slot<Entry>>,
-    /// Twice as many places as there are for MAC addresses.
-    pub buckets: Backing<'a, Bucket>,
-}
-
-#[cfg(feature = "alloc")]
-impl HubStorage<'_> {
-    /// Allocates tables of these sizes.
-    pub fn allocate(limits: &Limits) -> Self {
-        Self {
-            hubs: Backing::allocate(limits.hubs),
-            ports: Backing::allocate(limits.ports),
-            port_entries: Backing::allocate(limits.ports),
-            macs: Backing::allocate(limits.macs),
-            buckets: Backing::allocate(limits.macs * 2),
-        }
+tables! {
+    /// The memory of [`Hubs`].
+    pub struct HubStorage, Arrays for limits {
+        /// Hubs.
+        hubs: [Slot<Hub>; limits.hubs],
+        /// Ports.
+        ports: [Slot<Port>; limits.ports],
+        /// What each port has learned.
+        port_entries: [PortEntries; limits.ports],
+        /// MAC addresses. As many as there are ports stay reserved for hosts.
+        macs: [Slot<Entry>; limits.macs],
+        /// Index of MAC addresses.
+        buckets: [Bucket; limits.macs * 2],
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::ids::SessionId;
+use crate::limits::Limits;
 use crate::store::Key;
 use crate::store::model::Random;
 use crate::time::{Duration, Instant};
@@ -9,13 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
 
 fn hubs(hubs: usize, ports: usize, macs: usize) -> Hubs<'static> {
-    let storage = HubStorage {
-        hubs: Backing::allocate(hubs),
-        ports: Backing::allocate(ports),
-        port_entries: Backing::allocate(ports),
-        macs: Backing::allocate(macs),
-        buckets: Backing::allocate(macs * 2),
-    };
+    let limits = Limits { hubs, ports, macs, ..Limits::server(1) };
+    let storage = HubStorage::allocate(&limits);
     Hubs::new(storage, [3; 16])
 }
 

@@ -53,7 +53,7 @@ use crate::wire::isakmp::{Cookie, HEADER_LEN, Header, exchange};
 
 pub use action::{ACTIONS_MAX, Action, DhToken, Out};
 pub use quota::Quota;
-pub use storage::Storage;
+pub use storage::{Arrays, Lengths, Storage};
 pub use table::{Child, Exchange, IkeSa, Negotiation, Peer};
 
 use action::Waiting;

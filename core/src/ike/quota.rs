@@ -9,11 +9,11 @@ use core::net::IpAddr;
 use siphasher::sip::SipHasher13;
 
 use crate::addr::limit_prefix;
-use crate::store::Backing;
+use crate::store::{Backing, Empty};
 use crate::time::{Duration, Instant};
 
 /// One place of [`Quotas`].
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Quota {
     /// IKE SAs of this address that exist.
     held: u32,
@@ -22,6 +22,10 @@ pub struct Quota {
     /// Octets spent; falls with time.
     spent: u32,
     spent_at: Instant,
+}
+
+impl Empty for Quota {
+    const EMPTY: Self = Self { held: 0, half_open: 0, spent: 0, spent_at: Instant::ZERO };
 }
 
 /// The quotas of all addresses and prefixes.
@@ -33,7 +37,7 @@ pub(super) struct Quotas<'a> {
 
 impl<'a> Quotas<'a> {
     pub(super) fn new(mut places: Backing<'a, Quota>, key: [u8; 16]) -> Self {
-        places.fill(Quota::default());
+        places.fill(Quota::EMPTY);
         Self { places, key }
     }
 

@@ -38,7 +38,7 @@ use crate::event::{DownCause, FailureCause, Name};
 use crate::ids::{CallId, PeerId, TunnelId};
 use crate::limits::Limits;
 use crate::outbox::{Outbox, Span};
-use crate::store::{Backing, Bucket, Index, Node, Slab, Slot, Wheel};
+use crate::store::{Bucket, Index, Node, Slab, Slot, Wheel, tables};
 use crate::time::Instant;
 use crate::wire::l2tp::{Data, Packet};
 
@@ -126,32 +126,19 @@ pub enum Received {
     },
 }
 
-/// The memory of an [`Lns`].
-#[derive(Debug)]
-pub struct Storage<'a> {
-    /// One slot for each tunnel.
-    pub tunnels: Backing<'a, Slot<Tunnel>>,
-    /// Eight buckets for each tunnel.
-    pub tunnel_index: Backing<'a, Bucket>,
-    /// One node for each tunnel.
-    pub nodes: Backing<'a, Node>,
-    /// One slot for each call.
-    pub calls: Backing<'a, Slot<Call>>,
-    /// Four buckets for each call.
-    pub call_index: Backing<'a, Bucket>,
-}
-
-#[cfg(feature = "alloc")]
-impl Storage<'_> {
-    /// Allocates what `limits` asks for.
-    pub fn allocate(limits: &Limits) -> Self {
-        Self {
-            tunnels: Backing::allocate(limits.tunnels),
-            tunnel_index: Backing::allocate(limits.tunnels * 8),
-            nodes: Backing::allocate(limits.tunnels),
-            calls: Backing::allocate(limits.calls),
-            call_index: Backing::allocate(limits.calls * 4),
-        }
+tables! {
+    /// The memory of an [`Lns`].
+    pub struct Storage, Arrays for limits {
+        /// Tunnels.
+        tunnels: [Slot<Tunnel>; limits.tunnels],
+        /// Index of tunnels, by four names each.
+        tunnel_index: [Bucket; limits.tunnels * 8],
+        /// Deadlines of tunnels.
+        nodes: [Node; limits.tunnels],
+        /// Calls.
+        calls: [Slot<Call>; limits.calls],
+        /// Index of calls, by two names each.
+        call_index: [Bucket; limits.calls * 4],
     }
 }
 

@@ -35,7 +35,7 @@ mod storage;
 mod switch;
 
 pub use io::{Answer, BridgeId, Command, Input, Output, Request};
-pub use storage::Storage;
+pub use storage::{AllLengths, Arrays, Lengths, ServerStorage, Storage};
 
 use crate::auth::Users;
 use crate::buf::Pool;
@@ -124,9 +124,8 @@ impl<'a, P: Pool> Server<'a, P> {
         seed: [u8; 32],
     ) -> Result<Self, ConfigError> {
         let mut rng = Rng::from_seed(seed);
-        let mut by_call = storage.by_call;
+        let ServerStorage { mut hub_states, mut by_call, .. } = storage.server;
         by_call.fill(None);
-        let mut hub_states = storage.hub_states;
         hub_states.iter_mut().for_each(|state| *state = None);
         let mut server = Self {
             ike: Ike::new(storage.ike, limits, &config.ipsec, &mut rng),
@@ -136,14 +135,14 @@ impl<'a, P: Pool> Server<'a, P> {
             hubs: Hubs::new(storage.hubs, rng.array()),
             hub_states,
             dhcp: Dhcp::new(storage.leases, rng.array()),
-            sessions: Slab::new(storage.sessions),
-            session_timers: Wheel::new(storage.session_nodes),
+            sessions: Slab::new(storage.server.sessions),
+            session_timers: Wheel::new(storage.server.session_nodes),
             by_call,
-            requests: Requests::new(storage.requests),
-            entering: Ring::new(storage.entering),
-            floods: Ring::new(storage.floods),
-            outputs: Outputs::new(storage.outputs),
-            leaving: Ring::new(storage.leaving),
+            requests: Requests::new(storage.server.requests),
+            entering: Ring::new(storage.server.entering),
+            floods: Ring::new(storage.server.floods),
+            outputs: Outputs::new(storage.server.outputs),
+            leaving: Ring::new(storage.server.leaving),
             sweep: Sweep::default(),
             orphans_from: None,
             outboxes: Outboxes::default(),

@@ -3,6 +3,9 @@
 use core::ops::{Deref, DerefMut};
 
 #[cfg(feature = "alloc")]
+use super::Empty;
+
+#[cfg(feature = "alloc")]
 extern crate alloc;
 
 /// A slice that belongs to a table: lent by the caller, or (feature `alloc`) allocated once.
@@ -16,10 +19,10 @@ pub enum Backing<'a, T> {
 }
 
 #[cfg(feature = "alloc")]
-impl<T: Default> Backing<'_, T> {
-    /// Allocates `len` default values.
+impl<T: Empty> Backing<'_, T> {
+    /// Allocates `len` empty places.
     pub fn allocate(len: usize) -> Self {
-        Self::Owned(core::iter::repeat_with(T::default).take(len).collect())
+        Self::Owned(core::iter::repeat_with(|| T::EMPTY).take(len).collect())
     }
 }
 

@@ -4,14 +4,18 @@ use core::hash::Hasher as _;
 
 use siphasher::sip::SipHasher13;
 
-use super::{Backing, Full};
+use super::{Backing, Empty, Full};
 
 /// One place of an [`Index`].
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Bucket {
     hash: u32,
     /// Slot number plus one; zero when the place is free.
     value: u32,
+}
+
+impl Empty for Bucket {
+    const EMPTY: Self = Self { hash: 0, value: 0 };
 }
 
 /// An open-addressing hash index, keyed so that peers cannot choose collisions.
@@ -29,7 +33,7 @@ pub struct Index<'a> {
 impl<'a> Index<'a> {
     /// An empty index in the memory `buckets`, hashing with the secret `key`.
     pub fn new(mut buckets: Backing<'a, Bucket>, key: [u8; 16]) -> Self {
-        buckets.fill(Bucket::default());
+        buckets.fill(Bucket::EMPTY);
         Self { buckets, key, len: 0 }
     }
 
@@ -45,7 +49,7 @@ impl<'a> Index<'a> {
 
     /// Removes every entry.
     pub fn clear(&mut self) {
-        self.buckets.fill(Bucket::default());
+        self.buckets.fill(Bucket::EMPTY);
         self.len = 0;
     }
 
@@ -114,7 +118,7 @@ impl<'a> Index<'a> {
             }
             at = self.after(at);
         }
-        self.set(gap, Bucket::default());
+        self.set(gap, Bucket::EMPTY);
     }
 
     fn set(&mut self, at: usize, bucket: Bucket) {

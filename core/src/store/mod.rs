@@ -8,12 +8,15 @@ mod backing;
 mod index;
 mod ring;
 mod slab;
+mod tables;
 mod wheel;
 
 pub use backing::Backing;
 pub use index::{Bucket, Index};
 pub use ring::Ring;
 pub use slab::{Key, Slab, Slot};
+pub(crate) use tables::tables;
+pub use tables::{Empty, empty};
 pub use wheel::{Node, Wheel};
 
 /// The table has no free place.

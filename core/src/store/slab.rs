@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::{Backing, Full};
+use super::{Backing, Empty, Full};
 
 /// Names a value in a [`Slab`]; worthless once the value is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,17 +13,37 @@ pub struct Key {
     pub generation: u32,
 }
 
-/// One place of a [`Slab`].
+/// One place of a [`Slab`]. Free and never used, it is of zeros.
 #[derive(Debug)]
-pub struct Slot<T> {
-    generation: u32,
-    next_free: u32,
-    value: Option<T>,
+#[repr(u32)]
+pub enum Slot<T> {
+    /// Nothing is here.
+    Free {
+        /// How often the slot has been emptied.
+        generation: u32,
+        /// The slot that is free after this one.
+        next: u32,
+    } = 0,
+    /// A value is here.
+    Taken {
+        /// How often the slot had been emptied when the value moved in.
+        generation: u32,
+        /// The value.
+        value: T,
+    } = 1,
 }
 
-impl<T> Default for Slot<T> {
-    fn default() -> Self {
-        Self { generation: 0, next_free: NONE, value: None }
+impl<T> Empty for Slot<T> {
+    const EMPTY: Self = Self::Free { generation: 0, next: 0 };
+}
+
+impl<T> Slot<T> {
+    /// The value of this generation.
+    const fn value(&self, wanted: u32) -> Option<&T> {
+        match self {
+            Self::Taken { generation, value } if *generation == wanted => Some(value),
+            _ => None,
+        }
     }
 }
 
@@ -40,9 +60,12 @@ impl<'a, K: From<Key> + Into<Key>, T> Slab<'a, K, T> {
     /// A table with the memory `slots`, whose values are dropped.
     pub fn new(mut slots: Backing<'a, Slot<T>>) -> Self {
         let count = slots.len() as u32;
-        for (index, slot) in (1..).zip(slots.iter_mut()) {
-            slot.value = None;
-            slot.next_free = if index < count { index } else { NONE };
+        for (next, slot) in (1..).zip(slots.iter_mut()) {
+            let generation = match slot {
+                Slot::Free { generation, .. } => *generation,
+                Slot::Taken { generation, .. } => generation.wrapping_add(1),
+            };
+            *slot = Slot::Free { generation, next: if next < count { next } else { NONE } };
         }
         let first_free = if count == 0 { NONE } else { 0 };
         Self { slots, first_free, len: 0, keys: PhantomData }
@@ -78,9 +101,10 @@ impl<'a, K: From<Key> + Into<Key>, T> Slab<'a, K, T> {
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Result<K, Full> {
         let index = self.first_free;
         let slot = self.slots.get_mut(index as usize).ok_or(Full)?;
-        let key = Key { index, generation: slot.generation };
-        slot.value = Some(make(key));
-        self.first_free = slot.next_free;
+        let Slot::Free { generation, next } = *slot else { return Err(Full) };
+        let key = Key { index, generation };
+        *slot = Slot::Taken { generation, value: make(key) };
+        self.first_free = next;
         self.len += 1;
         Ok(key.into())
     }
@@ -89,12 +113,10 @@ impl<'a, K: From<Key> + Into<Key>, T> Slab<'a, K, T> {
     pub fn remove(&mut self, key: K) -> Option<T> {
         let Key { index, generation } = key.into();
         let slot = self.slots.get_mut(index as usize)?;
-        if slot.generation != generation {
-            return None;
-        }
-        let value = slot.value.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
-        slot.next_free = self.first_free;
+        slot.value(generation)?;
+        let generation = generation.wrapping_add(1);
+        let free = Slot::Free { generation, next: self.first_free };
+        let Slot::Taken { value, .. } = core::mem::replace(slot, free) else { return None };
         self.first_free = index;
         self.len -= 1;
         Some(value)
@@ -103,31 +125,35 @@ impl<'a, K: From<Key> + Into<Key>, T> Slab<'a, K, T> {
     /// The value of `key`.
     pub fn find(&self, key: K) -> Option<&T> {
         let Key { index, generation } = key.into();
-        let slot = self.slots.get(index as usize)?;
-        slot.value.as_ref().filter(|_| slot.generation == generation)
+        self.slots.get(index as usize)?.value(generation)
     }
 
     /// The value of `key`, to be changed.
     pub fn find_mut(&mut self, key: K) -> Option<&mut T> {
-        let Key { index, generation } = key.into();
-        let slot = self.slots.get_mut(index as usize)?;
-        let current = slot.generation == generation;
-        slot.value.as_mut().filter(|_| current)
+        let Key { index, generation: wanted } = key.into();
+        match self.slots.get_mut(index as usize)? {
+            Slot::Taken { generation, value } if *generation == wanted => Some(value),
+            _ => None,
+        }
     }
 
     /// The key of the value in slot `index`, if one is there.
     pub fn key_at(&self, index: u32) -> Option<K> {
-        let slot = self.slots.get(index as usize)?;
-        slot.value.as_ref().map(|_| Key { index, generation: slot.generation }.into())
+        match *self.slots.get(index as usize)? {
+            Slot::Taken { generation, .. } => Some(Key { index, generation }.into()),
+            Slot::Free { .. } => None,
+        }
     }
 
     /// All values with their keys, in the order of their slots.
     ///
     /// For administration and tests: the packet path looks values up, it never walks them.
     pub fn iter(&self) -> impl Iterator<Item = (K, &T)> {
-        self.slots.iter().zip(0..).filter_map(|(slot, index)| {
-            let key = Key { index, generation: slot.generation };
-            slot.value.as_ref().map(|value| (key.into(), value))
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| match slot {
+            Slot::Taken { generation, value } => {
+                Some((Key { index, generation: *generation }.into(), value))
+            }
+            Slot::Free { .. } => None,
         })
     }
 }

@@ -4,7 +4,7 @@
 //! level where its distance from the wheel's clock fits and moves down as the clock nears it.
 //! Because every entity owns its node, the wheel is never full.
 
-use super::Backing;
+use super::{Backing, Empty};
 use crate::time::Instant;
 
 /// The place of one entity in a [`Wheel`].
@@ -17,10 +17,12 @@ pub struct Node {
     list: u32,
 }
 
-impl Default for Node {
-    fn default() -> Self {
-        Self { tick: 0, next: NONE, previous: NONE, list: NONE }
-    }
+impl Empty for Node {
+    const EMPTY: Self = Self { tick: 0, next: 0, previous: 0, list: 0 };
+}
+
+impl Node {
+    const DISARMED: Self = Self { tick: 0, next: NONE, previous: NONE, list: NONE };
 }
 
 /// Deadlines of entities that are numbered like their slots.
@@ -36,7 +38,7 @@ pub struct Wheel<'a> {
 impl<'a> Wheel<'a> {
     /// A wheel with nothing armed; `nodes` has one node for each entity.
     pub fn new(mut nodes: Backing<'a, Node>) -> Self {
-        nodes.fill(Node::default());
+        nodes.fill(Node::DISARMED);
         Self { nodes, heads: [NONE; LEVELS * SLOTS], occupied: [0; LEVELS], clock: 0 }
     }
 

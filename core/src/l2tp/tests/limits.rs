@@ -186,19 +186,9 @@ fn a_session_costs_little_memory() {
 
 #[test]
 fn a_board_lends_the_memory() {
-    let mut tunnels: [Slot<Tunnel>; 2] = Default::default();
-    let mut calls: [Slot<Call>; 2] = Default::default();
-    let mut nodes = [Node::default(); 2];
-    let (mut tunnel_index, mut call_index) = ([Bucket::default(); 16], [Bucket::default(); 8]);
-    let storage = Storage {
-        tunnels: tunnels.as_mut_slice().into(),
-        tunnel_index: tunnel_index.as_mut_slice().into(),
-        nodes: nodes.as_mut_slice().into(),
-        calls: calls.as_mut_slice().into(),
-        call_index: call_index.as_mut_slice().into(),
-    };
+    let mut arrays = Arrays::<2, 16, 2, 2, 8>::new();
     let mut rng = Rng::from_seed([1; 32]);
-    let mut lns = Lns::new(storage, &limits(), "", &mut rng);
+    let mut lns = Lns::new(arrays.lend(), &limits(), "", &mut rng);
     let mut out = Out::new();
     let first = Lac::new(7, 0).dial(0);
     lns.handle_datagram(Instant::ZERO, &mut rng, esp(1), &first, &mut out).unwrap();
