@@ -44,6 +44,7 @@ pub const LAYERS: &[Layer] = &[
 pub const TOOLBOX: &[(&str, &[&str])] = &[
     ("addr", &["ids"]),
     ("buf", &[]),
+    ("canary", &[]),
     ("config", &["addr", "time"]),
     ("credentials", &[]),
     ("crypto", &[]),
@@ -53,7 +54,7 @@ pub const TOOLBOX: &[(&str, &[&str])] = &[
     ("ipsec", &["addr", "crypto", "ids", "time"]),
     ("limits", &[]),
     ("outbox", &["buf"]),
-    ("store", &["time"]),
+    ("store", &["canary", "time"]),
     ("time", &[]),
     ("wire", &["addr", "buf"]),
 ];

@@ -11,7 +11,7 @@
 //!           |
 //!  ike esp l2tp ppp host hub dhcp nat auth        components: they do not know each other
 //!           |
-//!  time addr ids limits config ipsec credentials event discard outbox | buf store crypto wire
+//!  time addr ids limits canary config ipsec credentials event discard outbox | buf store crypto wire
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
@@ -25,6 +25,7 @@ extern crate std;
 
 pub mod addr;
 pub mod buf;
+pub mod canary;
 pub mod config;
 pub mod credentials;
 pub mod crypto;

@@ -78,6 +78,21 @@ where
         }
     }
 
+    /// When the next [`Engine::turn`] is due if nothing arrives before.
+    pub fn deadline(&self) -> Option<Instant> {
+        earliest(self.deadline, self.stop_at)
+    }
+
+    /// What it drives, for those who watch.
+    pub const fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// Its buffers, for those who watch.
+    pub const fn pool(&self) -> &I::Pool {
+        &self.pool
+    }
+
     /// Runs until [`Mail::Stop`] has been carried out.
     pub fn run(&mut self) {
         while self.turn() {}
@@ -85,7 +100,7 @@ where
 
     /// One round of wait, input and output; `false` once the engine has stopped.
     pub fn turn(&mut self) -> bool {
-        self.io.wait(earliest(self.deadline, self.stop_at));
+        self.io.wait(self.deadline());
         let now = self.io.now();
         let mut room = self.batch;
         if self.deadline.is_some_and(|at| at <= now) {

@@ -4,7 +4,7 @@ use kumihimo_core::config::ConfigError;
 use kumihimo_core::discard::DropCounters;
 use kumihimo_core::ids::RequestId;
 use kumihimo_core::limits::Limits;
-use kumihimo_core::server::{Answer, Cx, Input, Output, Request, Server, Storage};
+use kumihimo_core::server::{Answer, Census, Cx, Input, Output, Request, Server, Storage};
 use kumihimo_core::time::Instant;
 
 use crate::config_file::Settings;
@@ -22,6 +22,11 @@ impl Core {
     pub fn new(limits: &Limits, settings: &Settings, seed: [u8; 32]) -> Result<Self, ConfigError> {
         let storage = Storage::allocate(limits);
         settings.with_core(|config| Server::new(storage, limits, config, seed)).map(Self)
+    }
+
+    /// How full its tables are.
+    pub fn census(&self) -> Census {
+        self.0.census()
     }
 }
 

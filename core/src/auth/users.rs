@@ -5,6 +5,7 @@ use core::hash::{Hash, Hasher};
 use subtle::ConstantTimeEq as _;
 
 use super::name;
+use crate::canary::{Fault, is_planted};
 use crate::config::{Config, ConfigError, HubConfig, NAME_LEN, UserConfig};
 use crate::credentials::{Credentials, Proof, Refusal, Verdict};
 use crate::crypto::{Secret, mschap};
@@ -139,7 +140,11 @@ impl<'a> Users<'a> {
         });
         let nobody = Secret::filled(16, |_| {});
         let nt_hash = found.map_or(&nobody, |(_, user)| &user.nt_hash);
-        match (found, verify(nt_hash, credentials)) {
+        let verified = match (verify(nt_hash, credentials), found) {
+            (Err(WrongProof), Some(_)) if is_planted(Fault::DataBeforeAuthentication) => Ok(None),
+            (verified, _) => verified,
+        };
+        match (found, verified) {
             (Some((id, _)), Ok(authenticator_response)) => {
                 (Verdict::Accept { authenticator_response }, Some(id))
             }

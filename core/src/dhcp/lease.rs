@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{DhcpStorage, LeaseStatus, Settings};
 use crate::addr::MacAddr;
+use crate::canary::{Fault, is_planted};
 use crate::config::ConfigError;
 use crate::ids::HubId;
 use crate::store::{Backing, Index, Key, Slab};
@@ -257,6 +258,15 @@ impl<'a> Leases<'a> {
     /// An address that no one has: one without a lease, or the one that is free the longest.
     pub(super) fn choose(&mut self, now: Instant, hub: HubId) -> Option<Ipv4Addr> {
         self.expire(now, hub);
+        if is_planted(Fault::DuplicateLease) {
+            let given =
+                self.leases.iter().find(|(_, l)| l.hub == hub && l.state(now) == State::Bound);
+            let given = given.map(|(key, lease)| (key.index, lease.address));
+            if let Some((slot, address)) = given {
+                self.remove(slot);
+                return Some(address);
+            }
+        }
         if let Some(address) = self.next_without_lease(hub) {
             return Some(address);
         }

@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use crate::addr::Path;
 use crate::buf::{Frame, Reader};
+use crate::canary::{Fault, is_planted};
 use crate::discard::DropReason;
 use crate::ids::{PeerId, SaId};
 use crate::ipsec::Spi;
@@ -48,12 +49,16 @@ impl Esp<'_> {
         let sequence = header.u32()?;
         let id = self.sadb.id_of(spi).ok_or(DropReason::UnknownSpi)?;
         let peer = self.sadb.find(id).ok_or(DropReason::UnknownSpi)?.peer();
+        if is_planted(Fault::EndpointMovedEarly)
+            && let Some(peer) = self.sadb.peer_mut(peer)
+        {
+            peer.path = Some(*path);
+        }
         let sa = self.sadb.find_sa_mut(id).ok_or(DropReason::UnknownSpi)?;
-
         if sa.life.is_over(now) {
             return Err(DropReason::SaExpired);
         }
-        if !sa.window.admits(sequence) {
+        if !sa.window.admits(sequence) && !is_planted(Fault::ReplayWindowOff) {
             return Err(DropReason::Replayed);
         }
         let text = sa.open(frame.bytes_mut())?;

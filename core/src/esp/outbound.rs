@@ -1,6 +1,7 @@
 //! Packets on their way out.
 
 use crate::buf::Frame;
+use crate::canary::{Fault, is_planted};
 use crate::crypto::transform::{HEADER_LEN, LANES};
 use crate::crypto::{EspSuite, Rng};
 use crate::discard::DropReason;
@@ -62,7 +63,9 @@ impl Esp<'_> {
         push_u32(frame, sa.spi_out.0)?;
         frame.push(sa.marker_len())?.fill(0);
 
-        sa.sent = sequence;
+        if !(is_planted(Fault::SequenceSentTwice) && sequence.is_multiple_of(16)) {
+            sa.sent = sequence;
+        }
         sa.life.on_sent(len);
         let rekey = sa.life.wants_successor(sequence);
         if sa.life.is_worn_out() || sequence == u32::MAX {

@@ -14,6 +14,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 
 use super::{Action, Actions, Identity};
 use crate::addr::{Ipv4Assignment, MacAddr};
+use crate::canary::{Fault, is_planted};
 use crate::crypto::Rng;
 use crate::discard::DropReason;
 use crate::time::{Duration, Instant};
@@ -316,7 +317,8 @@ impl DhcpClient {
         // A little early at random, so that clients that dialled together do not renew together.
         let early = Duration::from_secs(u64::from(renewal)).over(16).as_micros();
         let early = Duration::from_micros(rng.u64().checked_rem(early).unwrap_or(0));
-        self.retry_at = (lease_secs != FOR_EVER).then(|| after(renewal) - early);
+        let runs_out = lease_secs != FOR_EVER && !is_planted(Fault::LeaseNotRenewed);
+        self.retry_at = runs_out.then(|| after(renewal) - early);
         assignment_of(server, message)
     }
 

@@ -5,6 +5,7 @@
 //! steps, their list ends there, which equals loss.
 
 use super::Hubs;
+use crate::canary::{Fault, is_planted};
 use crate::ids::{HubId, PortId};
 
 /// The ports that still get a copy.
@@ -85,6 +86,10 @@ impl Hubs<'_> {
         cursor.stage = Stage::Hosts;
         cursor.at = None;
         cursor.next = self.hubs.find(cursor.hub)?.hosts.first;
+        if is_planted(Fault::HubIsolationBroken) {
+            let neighbour = self.hubs.iter().find(|(id, _)| *id != cursor.hub);
+            cursor.next = neighbour.and_then(|(_, hub)| hub.hosts.first).or(cursor.next);
+        }
         Some(())
     }
 }

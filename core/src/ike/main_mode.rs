@@ -14,6 +14,7 @@
 
 use crate::addr::Path;
 use crate::buf::Writer;
+use crate::canary::{Fault, is_planted};
 use crate::crypto::dh::{DhJob, DhResult};
 use crate::discard::DropReason;
 use crate::event::{DialFailure, Event, FailureCause, Name, Offered, Stage};
@@ -389,6 +390,11 @@ impl Ike<'_> {
         let (identity, next_iv, contact) = match verified {
             Ok(verified) => verified,
             Err(reason) => {
+                if is_planted(Fault::IvAdvancedEarly)
+                    && let Step::AwaitId(waiting) = &mut negotiation.step
+                {
+                    waiting.iv.iter_mut().for_each(|octet| *octet ^= 0xff);
+                }
                 let first = !core::mem::replace(&mut negotiation.reported, true);
                 if first && self.alarms.may_ring(cx.now) {
                     let cause = FailureCause::WrongKey;

@@ -12,6 +12,7 @@ use super::automaton::{self, Action, Event, State};
 use super::options::{Judgement, Options};
 use super::{Out, send};
 use crate::buf::Writer;
+use crate::canary::{Fault, is_planted};
 use crate::crypto::Rng;
 use crate::discard::DropReason;
 use crate::time::{Duration, Instant};
@@ -385,6 +386,9 @@ impl<O: Options> Layer<O> {
                     }
                 }
             });
+            return;
+        }
+        if self.naks_sent > 0 && is_planted(Fault::NakNotRepeated) {
             return;
         }
         send(out, O::PROTOCOL, code::CONFIGURE_NAK, packet.id, |writer| {

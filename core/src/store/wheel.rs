@@ -5,6 +5,7 @@
 //! Because every entity owns its node, the wheel is never full.
 
 use super::{Backing, Empty};
+use crate::canary::{Fault, is_planted};
 use crate::time::Instant;
 
 /// The place of one entity in a [`Wheel`].
@@ -66,6 +67,9 @@ impl<'a> Wheel<'a> {
             let index = self.heads.get(level * SLOTS + slot).copied()?;
             let tick = self.nodes.get(index as usize)?.tick;
             self.unlink(index);
+            if is_planted(Fault::TimerLostAfterLatePoll) && tick + LATE_TICKS < now {
+                continue;
+            }
             if tick <= now {
                 return Some(index);
             }
@@ -76,6 +80,7 @@ impl<'a> Wheel<'a> {
     /// When to call [`Wheel::take_due`] next: never after the earliest deadline, rounded up.
     pub fn deadline(&self) -> Option<Instant> {
         let (_, _, start) = self.first_slot()?;
+        let start = start.saturating_sub(u64::from(is_planted(Fault::DeadlineTooEarly)));
         Some(Instant::from_micros(start.saturating_mul(TICK_MICROS)))
     }
 
@@ -147,6 +152,8 @@ fn level_of(clock: u64, tick: u64) -> usize {
 }
 
 const TICK_MICROS: u64 = 8_192;
+/// A second, for [`Fault::TimerLostAfterLatePoll`].
+const LATE_TICKS: u64 = 1_000_000 / TICK_MICROS;
 const LEVELS: usize = 5;
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;

@@ -151,7 +151,7 @@ fn secure_nat(section: Section<'_>) -> Option<SecureNatSettings> {
     }
     let pool = pool(section, (address, prefix_len))?;
     let dns = dns.unwrap_or_default();
-    Some(SecureNatSettings { address, prefix_len, dhcp, pool, lease, dns })
+    Some(SecureNatSettings { mac: None, address, prefix_len, dhcp, pool, lease, dns })
 }
 
 fn pool(section: Section<'_>, subnet: (Ipv4Addr, u8)) -> Option<(Ipv4Addr, Ipv4Addr)> {

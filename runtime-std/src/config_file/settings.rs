@@ -73,6 +73,8 @@ pub struct HubSettings {
 /// `[hub.secure-nat]`
 #[derive(Clone, Debug)]
 pub struct SecureNatSettings {
+    /// The router's MAC address, if it is not to be the one that this machine gives it.
+    pub mac: Option<MacAddr>,
     /// The router's address.
     pub address: Ipv4Addr,
     /// Length of the subnet's prefix.
@@ -182,7 +184,7 @@ impl HubSettings {
 impl SecureNatSettings {
     fn core(&self, hub: &str) -> SecureNatConfig<'_> {
         SecureNatConfig {
-            mac: router_mac(hub),
+            mac: self.mac.unwrap_or_else(|| router_mac(hub)),
             address: self.address,
             prefix_len: self.prefix_len,
             dhcp: self.dhcp,
