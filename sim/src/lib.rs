@@ -1,1 +1,17 @@
-//! The deterministic simulator. Empty until its issue is worked on.
+//! The deterministic simulator: one seed, one world.
+//!
+//! A [`World`](world::World) holds nodes, the networks between them and the time. Everything that
+//! could be otherwise is drawn from a tape of [`Choices`](choice::Choices), so that the same tape
+//! gives the same run, octet for octet. What happens is told to checks, which are always on, and
+//! to the [`Trace`](trace::Trace), whose hash shows that two runs were the same.
+//!
+//! A scenario builds a world and plays in it; how to run one, read a failure and add to all this:
+//! `docs/SIMULATOR.md`.
+
+pub mod choice;
+pub mod clock;
+pub mod net;
+pub mod observe;
+pub mod scenario;
+pub mod trace;
+pub mod world;
