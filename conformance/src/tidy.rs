@@ -12,7 +12,8 @@ const LINE_CHARS_MAX: usize = 100;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The only folders with `unsafe` code.
-const UNSAFE_FOLDERS: &[&str] = &["runtime-std/src/sys/"];
+const UNSAFE_FOLDERS: &[&str] =
+    &["runtime-std/src/sys/", "runtime-embassy/boards/qemu-mps2/src/sys/"];
 /// The only file of the core that may name a random generator.
 const RNG_FILE: &str = "core/src/crypto/rng.rs";
 /// Crates that make random numbers, as code names them.
@@ -134,7 +135,7 @@ fn forbidden_words(file: &File, code: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, word) in source::words(code) {
         if word == "unsafe" && !may_be_unsafe {
-            let what = format!("unsafe code outside {}", UNSAFE_FOLDERS.join(", "));
+            let what = "unsafe code outside the folders for it".to_owned();
             findings.push(finding(file, source::line_at(code, at), what));
         }
         if RNG_WORDS.contains(&word) && !may_be_random {
