@@ -189,11 +189,16 @@ pub struct DropCounters([u64; DropReason::ALL.len()]);
 
 impl Default for DropCounters {
     fn default() -> Self {
-        Self([0; DropReason::ALL.len()])
+        Self::new()
     }
 }
 
 impl DropCounters {
+    /// No drops yet.
+    pub const fn new() -> Self {
+        Self([0; DropReason::ALL.len()])
+    }
+
     /// Counts one drop.
     pub fn count(&mut self, reason: DropReason) {
         if let Some(counter) = self.0.get_mut(reason as usize) {

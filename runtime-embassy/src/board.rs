@@ -1,0 +1,49 @@
+//! What only a board can do: its watchdog, and why it was reset.
+
+use core::fmt;
+
+/// A board's own abilities.
+pub trait Board {
+    /// Holds the watchdog off for its period, which is at least 4 s.
+    fn feed(&mut self);
+
+    /// Why the board was reset last. The same until the next reset.
+    fn reset_reason(&self) -> ResetReason;
+
+    /// Resets the board. The next start says [`ResetReason::Command`].
+    fn reboot(&mut self) -> !;
+}
+
+/// Why a board was reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResetReason {
+    /// The board cannot tell.
+    #[default]
+    Unknown,
+    /// Power came.
+    PowerOn,
+    /// The reset button.
+    Pin,
+    /// The supply fell too low.
+    BrownOut,
+    /// The console's `reboot` or `factory-reset`.
+    Command,
+    /// Nobody fed the watchdog: something hung.
+    Watchdog,
+    /// The firmware found itself in a state that must not be.
+    Panic,
+}
+
+impl fmt::Display for ResetReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "unknown",
+            Self::PowerOn => "power-on",
+            Self::Pin => "reset button",
+            Self::BrownOut => "brown-out",
+            Self::Command => "command",
+            Self::Watchdog => "watchdog",
+            Self::Panic => "panic",
+        })
+    }
+}

@@ -1,0 +1,236 @@
+//! What the packet task shares with the tasks below it: questions, orders, log lines, figures.
+//!
+//! Everything goes through short critical sections, since the packet task interrupts the others.
+
+use core::cell::RefCell;
+use core::fmt;
+use core::net::Ipv4Addr;
+
+use embassy_sync::blocking_mutex::Mutex;
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex as Raw;
+use embassy_sync::channel::Channel;
+use embassy_sync::pipe::Pipe;
+use kumihimo_core::discard::DropCounters;
+use kumihimo_core::ids::RequestId;
+use kumihimo_core::server::{Answer, Command, Request};
+
+use crate::settings::{Refused, Settings};
+
+/// The meeting point of all tasks, for a static.
+pub struct Shared {
+    /// One at a time is computed, one waits; the others wait inside the core.
+    pub(crate) jobs: Channel<Raw, (RequestId, Request), 1>,
+    pub(crate) answers: Channel<Raw, (RequestId, Answer), 1>,
+    pub(crate) orders: Channel<Raw, Order, 2>,
+    /// What became of [`Order::Configure`].
+    pub(crate) verdicts: Channel<Raw, Result<(), Refused>, 1>,
+    wanted: Mutex<Raw, RefCell<Option<Settings>>>,
+    settings: Mutex<Raw, RefCell<Option<Settings>>>,
+    pub(crate) lines: Pipe<Raw, LINES_LEN>,
+    status: Mutex<Raw, RefCell<Status>>,
+}
+
+/// What the administrator wants of the packet task.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Order {
+    /// Takes the settings that lie ready.
+    Configure,
+    /// An order to the core.
+    Command(Command),
+}
+
+/// Where a board and its server stand.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Turns of the packet task so far: whoever sees this stand still knows that it hangs.
+    pub beats: u32,
+    /// Whether the Ethernet link is up.
+    pub is_link_up: bool,
+    /// The board's own address, while it has one.
+    pub address: Option<(Ipv4Addr, u8)>,
+    /// Sessions, those included that are being opened.
+    pub sessions: usize,
+    /// What the core dropped, by reason.
+    pub drops: DropCounters,
+    /// Frames and datagrams, and what was lost of them outside the core.
+    pub traffic: Traffic,
+}
+
+/// What went through the runtime since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Frames from the wire.
+    pub frames_in: u32,
+    /// Frames from the hub to the wire.
+    pub frames_out: u32,
+    /// Datagrams from clients.
+    pub datagrams_in: u32,
+    /// Datagrams to clients.
+    pub datagrams_out: u32,
+    /// Frames from the wire that are none: too short, too long, or from our own address.
+    pub bad_frames: u32,
+    /// Lost because every packet buffer was in use.
+    pub no_buffer: u32,
+    /// Lost because a queue between hub and wire was full.
+    pub queue_full: u32,
+    /// Datagrams that could not be sent: no address, no route, or a peer that ARP does not find.
+    pub unsent: u32,
+    /// Log lines for which the console had no room.
+    pub lost_lines: u32,
+    /// Times the link went down.
+    pub link_losses: u32,
+    /// Times the board lost its address.
+    pub address_losses: u32,
+}
+
+impl Shared {
+    /// Nothing said yet.
+    pub const fn new() -> Self {
+        Self {
+            jobs: Channel::new(),
+            answers: Channel::new(),
+            orders: Channel::new(),
+            verdicts: Channel::new(),
+            wanted: Mutex::new(RefCell::new(None)),
+            settings: Mutex::new(RefCell::new(None)),
+            lines: Pipe::new(),
+            status: Mutex::new(RefCell::new(Status::new())),
+        }
+    }
+
+    /// The way to the server.
+    pub const fn handle(&self) -> Handle<'_> {
+        Handle::new(self)
+    }
+
+    pub(crate) fn with_status<R>(&self, look: impl FnOnce(&mut Status) -> R) -> R {
+        self.status.lock(|status| look(&mut status.borrow_mut()))
+    }
+
+    /// Settings that lie ready for [`Order::Configure`].
+    pub(crate) fn with_wanted<R>(&self, look: impl FnOnce(&mut Option<Settings>) -> R) -> R {
+        self.wanted.lock(|settings| look(&mut settings.borrow_mut()))
+    }
+
+    /// The settings in force.
+    pub(crate) fn with_settings<R>(&self, look: impl FnOnce(&mut Option<Settings>) -> R) -> R {
+        self.settings.lock(|settings| look(&mut settings.borrow_mut()))
+    }
+}
+
+/// The way to the server for the tasks below it.
+#[derive(Clone, Copy, Debug)]
+pub struct Handle<'d> {
+    shared: &'d Shared,
+}
+
+impl<'d> Handle<'d> {
+    pub(crate) const fn new(shared: &'d Shared) -> Self {
+        Self { shared }
+    }
+
+    /// Where the server stands.
+    pub fn status(&self) -> Status {
+        self.shared.with_status(|status| status.clone())
+    }
+
+    /// The settings in force; none before the runner runs.
+    pub fn settings(&self) -> Option<Settings> {
+        self.shared.with_settings(|settings| settings.clone())
+    }
+
+    /// Puts new settings in force. Sessions that they do not touch stay up; addresses of the
+    /// board itself change at once.
+    ///
+    /// # Errors
+    /// Why they are refused; the old ones then stay in force.
+    pub async fn configure(&self, settings: Settings) -> Result<(), Refused> {
+        self.shared.with_wanted(|wanted| *wanted = Some(settings));
+        self.shared.orders.send(Order::Configure).await;
+        self.shared.verdicts.receive().await
+    }
+
+    /// Gives an order to the core.
+    pub async fn command(&self, command: Command) {
+        self.shared.orders.send(Order::Command(command)).await;
+    }
+
+    /// Waits for log text and moves it to `room`; gives its length, which is not 0.
+    pub async fn read_log(&self, room: &mut [u8]) -> usize {
+        self.shared.lines.read(room).await
+    }
+
+    /// The one who computes key exchanges.
+    pub const fn offload(&self) -> Offload<'d> {
+        Offload { shared: self.shared }
+    }
+}
+
+/// Computes key exchanges, where the packet task can interrupt it.
+#[derive(Debug)]
+pub struct Offload<'d> {
+    shared: &'d Shared,
+}
+
+impl Offload<'_> {
+    /// Runs for ever. One exchange takes up to a second on a small core, and 14 KB of stack.
+    pub async fn run(&self) -> ! {
+        loop {
+            self.run_once().await;
+        }
+    }
+
+    /// Waits for one exchange and computes it.
+    pub async fn run_once(&self) {
+        let (id, Request::Dh(job)) = self.shared.jobs.receive().await;
+        let answer = Answer::Dh(job.run());
+        self.shared.answers.send((id, answer)).await;
+    }
+}
+
+impl Status {
+    const fn new() -> Self {
+        Self {
+            beats: 0,
+            is_link_up: false,
+            address: None,
+            sessions: 0,
+            drops: DropCounters::new(),
+            traffic: Traffic::new(),
+        }
+    }
+}
+
+impl Traffic {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self {
+            frames_in: 0,
+            frames_out: 0,
+            datagrams_in: 0,
+            datagrams_out: 0,
+            bad_frames: 0,
+            no_buffer: 0,
+            queue_full: 0,
+            unsent: 0,
+            lost_lines: 0,
+            link_losses: 0,
+            address_losses: 0,
+        }
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+/// Octets of log that the console may be behind.
+const LINES_LEN: usize = 2048;
