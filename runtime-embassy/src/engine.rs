@@ -107,9 +107,8 @@ impl<'r, 'd, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, 'd, P, O> {
                 Drained::Dry { sent } => has_sent |= sent,
             }
             let now = clock();
-            let handled = self.handle_mail(cx, now)
-                || self.handle_timer(now)
-                || self.handle_packet(cx, now);
+            let handled =
+                self.handle_mail(cx, now) || self.handle_timer(now) || self.handle_packet(cx, now);
             if !handled {
                 // What was sent leaves when the stack has its turn.
                 return !has_sent;

@@ -47,7 +47,7 @@ pub use board::{Board, ResetReason};
 pub use settings::Settings;
 
 #[cfg(feature = "net")]
-pub use pool::{BUFFER_LEN, Buffer, Buffers, BufferPool};
+pub use pool::{BUFFER_LEN, Buffer, BufferPool, Buffers};
 #[cfg(feature = "net")]
 pub use runner::{Resources, Runner, StartError, new};
 #[cfg(feature = "net")]

@@ -87,8 +87,7 @@ pub(crate) fn wrap<B: AsRef<[u8]> + AsMut<[u8]>>(
         ..ipv4::Header::new(protocol, *local.ip(), *remote.ip())
     };
     push_ipv4(datagram, &header)?;
-    let header =
-        ethernet::Header { destination: hop, source: own, ether_type: EtherType::IPV4 };
+    let header = ethernet::Header { destination: hop, source: own, ether_type: EtherType::IPV4 };
     datagram.push(ethernet::HEADER_LEN)?.copy_from_slice(&header.to_bytes());
     Ok(())
 }
@@ -158,4 +157,3 @@ const TOTAL_LEN_AT: usize = 2;
 const CHECKSUM_AT: usize = 10;
 /// Peers whose way is known at once.
 const HOPS: usize = 32;
-

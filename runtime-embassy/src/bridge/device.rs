@@ -41,10 +41,7 @@ impl<D: Driver, P: Pool> Driver for Bridge<'_, D, P> {
     where
         Self: 'a;
 
-    fn receive(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+    fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
         self.pump(cx);
         let Self { device, lan, budget } = self;
         if !lan.borrow().to_stack.is_empty() {

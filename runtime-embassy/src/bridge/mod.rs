@@ -71,4 +71,3 @@ fn from_hub(own: MacAddr, frame: Addresses) -> Route {
     let is_own = frame.to == own;
     Route { wire: !is_own, hub: false, stack: is_own || frame.to.is_group() }
 }
-

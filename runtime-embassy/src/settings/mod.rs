@@ -5,8 +5,6 @@
 
 mod record;
 
-
-
 pub use record::{RECORD_LEN, RecordError};
 
 use core::net::Ipv4Addr;

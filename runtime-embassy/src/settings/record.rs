@@ -96,11 +96,8 @@ impl Settings {
                 Ok(())
             }
             (BARE_ESP, &[is_bare @ (0 | 1)]) => {
-                self.encapsulation = if is_bare == 1 {
-                    EncapsulationPolicy::Auto
-                } else {
-                    EncapsulationPolicy::Udp
-                };
+                self.encapsulation =
+                    if is_bare == 1 { EncapsulationPolicy::Auto } else { EncapsulationPolicy::Udp };
                 Ok(())
             }
             (USER, [max_sessions, rest @ ..]) => {
