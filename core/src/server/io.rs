@@ -47,6 +47,20 @@ pub enum Input<B> {
     Timer,
 }
 
+#[cfg(feature = "planted-copy")]
+impl<B: AsRef<[u8]> + AsMut<[u8]>> Input<B> {
+    /// The same packet in another buffer, if there is one: the slowdown that ceilings must catch.
+    pub(super) fn copied<P: crate::buf::Pool<Buf = B>>(mut self, pool: &mut P) -> Self {
+        if let Self::Datagram { payload: packet, .. } | Self::Frame { frame: packet, .. } =
+            &mut self
+            && let Ok(copy) = Frame::copy_of(pool, packet.bytes())
+        {
+            *packet = copy;
+        }
+        self
+    }
+}
+
 /// Something to be done outside, in this order.
 #[derive(Debug)]
 #[must_use]

@@ -160,6 +160,8 @@ impl<'a, P: Pool> Server<'a, P> {
 
     /// Takes one input.
     pub fn handle(&mut self, cx: &mut Cx<'_, P>, input: Input<P::Buf>) {
+        #[cfg(feature = "planted-copy")]
+        let input = input.copied(cx.pool);
         let handled = match input {
             Input::Datagram { path, payload } => self.handle_datagram(cx, path, payload),
             Input::Frame { bridge, frame } => self.handle_bridge_frame(bridge, frame),
