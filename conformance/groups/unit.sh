@@ -1,7 +1,8 @@
 # Every test of the workspace that needs no privilege, and the examples in its documentation.
 # `conformance/run unit WORD…` runs the tests whose name holds one of the words.
+# Then the instruction counts of the packet path, which are cases too: ceilings::NAME.
 # shellcheck shell=bash disable=SC2034
-packages=(ca-certificates)
+packages=(ca-certificates valgrind)
 rust=yes
 summary=own
 
@@ -14,6 +15,7 @@ cases() {
   sed -nE 's/^test (.*) \.\.\. ok$/ok    \1/p; s/^test (.*) \.\.\. FAILED$/FAIL  \1/p
     s/^test (.*) \.\.\. ignored(, (.*))?$/skip  \1 \3/p' "$log"
   passed=$(unit_count passed) failed=$(unit_count failed) skipped=$(unit_count ignored)
+  unit_ceilings "$@"
   if [ "$ended" -ne 0 ]; then
     grep -E '^error|panicked at|^---- ' -A 12 "$log" | tail -n 200 || true
     echo "      log: $log"
@@ -25,6 +27,24 @@ cases() {
   fi
   echo "unit: $passed passed, $failed failed, $skipped skipped"
   [ "$failed" -eq 0 ]
+}
+
+# unit_ceilings [WORD…]: counts instructions, and adds the cases to the sums.
+unit_ceilings() {
+  local log=$logs/ceilings.log sums
+  cargo run --locked --quiet --release --package kumihimo-conformance --bin ceilings -- "$@" \
+    >"$log" 2>"$log.errors" || true
+  grep -v '^ceilings: ' "$log" || true
+  sums=$(sed -nE 's/^ceilings: ([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' \
+    "$log")
+  if [ -z "$sums" ]; then
+    echo "FAIL  ceilings   log: $log.errors"
+    tail -n 25 "$log.errors"
+    sums='0 1 0'
+  fi
+  # shellcheck disable=SC2086 # three numbers
+  set -- $sums
+  passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
 # Sums one number of the summaries that every test program prints.

@@ -1,8 +1,8 @@
 //! Conformance: real clients in guests, source-tree rules, requirement tables.
 //!
 //! [`lab`] builds what a case needs (namespaces, guests, servers); [`clients`] holds the cases that
-//! dial with stock Linux software. [`ceilings`] compares instruction counts. [`tidy`], [`layers`] and [`licences`] are what the source tree
-//! itself has to keep to.
+//! dial with stock Linux software. [`tidy`], [`layers`] and [`licences`] are what the source tree
+//! itself has to keep to, [`ceilings`] what the packet path may cost.
 
 pub mod ceilings;
 pub mod clients;

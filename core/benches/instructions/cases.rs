@@ -99,14 +99,10 @@ fn seal_group(esp: &mut Esp<'_>, rng: &mut Rng, id: SaId, group: &mut [Frame<Buf
         esp.prepare(now(), rng, id, packet).unwrap();
     }
     let mut octets = group.iter_mut().map(Frame::bytes_mut);
-    match group_len(&octets) {
+    match octets.len() {
         1 => esp.seal(id, &mut [octets.next().unwrap()]).unwrap(),
         _ => esp.seal(id, &mut [(); 16].map(|()| octets.next().unwrap())).unwrap(),
     }
-}
-
-fn group_len<'f>(octets: &impl ExactSizeIterator<Item = &'f mut [u8]>) -> usize {
-    octets.len()
 }
 
 /// From a client's datagrams to frames at the bridge.
@@ -177,7 +173,7 @@ fn hub_forward() -> u64 {
 fn timers(sessions: usize) -> u64 {
     let mut world = World::new(sessions);
     for number in 0..sessions as u32 {
-        world.now = world.now + Duration::from_micros(100);
+        world.now += Duration::from_micros(100);
         Dialled::called(&mut world, path_of(number), None);
     }
     assert_eq!(world.server.session_count(), sessions);

@@ -72,11 +72,11 @@ impl Ipsec {
 fn ask(world: &mut World, port: u16, message: &[u8]) -> Vec<u8> {
     let marker = if port == 4500 { 4 } else { 0 };
     let left = world.datagram(path(port), &[&[0; 4][..marker], message].concat());
-    let answers = left.into_iter().filter_map(|left| match left {
+    let mut answers = left.into_iter().filter_map(|left| match left {
         Left::Datagram(_, octets) => Some(octets[marker..].to_vec()),
         Left::Frame(_) => None,
     });
-    answers.last().expect("an answer")
+    answers.next_back().expect("an answer")
 }
 
 /// From the client, behind a NAT, to a port of the server.
