@@ -7,7 +7,7 @@
 /// Where the ceilings are.
 pub const FILE: &str = "core/benches/ceilings";
 /// How far a count may lie above the measured one.
-pub const MARGIN_PERCENT: f64 = 2.0;
+pub const MARGIN_PERCENT: f64 = 3.0;
 /// The same for a compiler that nobody has measured with.
 pub const OTHER_MARGIN_PERCENT: f64 = 10.0;
 
@@ -126,7 +126,7 @@ mod tests {
     fn a_count_may_lie_a_little_above_what_was_measured() {
         let table = Table::parse(TEXT).unwrap();
         let ceiling = table.ceiling("open", "1.95.0").unwrap();
-        assert_eq!((ceiling.measured, ceiling.most, ceiling.other_compiler), (1000, 1020.0, None));
+        assert_eq!((ceiling.measured, ceiling.most, ceiling.other_compiler), (1000, 1030.0, None));
         assert_eq!(table.ceiling("absent", "1.95.0"), None);
     }
 
