@@ -8,10 +8,13 @@
 //! A scenario builds a world and plays in it; how to run one, read a failure and add to all this:
 //! `docs/SIMULATOR.md`.
 
+pub mod check;
 pub mod choice;
 pub mod clock;
 pub mod net;
+pub mod node;
 pub mod observe;
 pub mod scenario;
+pub mod story;
 pub mod trace;
 pub mod world;

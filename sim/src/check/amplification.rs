@@ -1,0 +1,110 @@
+//! `amplification`: towards an address that has proven nothing, a server sends at most a small
+//! budget more than came from there.
+//!
+//! An address proves itself by showing what only the receiver of a server's packets can know: the
+//! responder's cookie, or the number of an L2TP tunnel.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use kumihimo_core::addr::{L2TP_PORT, Path};
+use kumihimo_core::time::{Duration, Instant};
+
+use super::Turns;
+use super::esp::{Kind, kind_of};
+use crate::net::Datagram;
+use crate::observe::{Failure, Happening, Observer};
+use crate::world::{Node, NodeId};
+
+/// The check.
+#[derive(Debug, Default)]
+pub struct Amplification {
+    servers: BTreeSet<NodeId>,
+    turns: Turns,
+    parties: BTreeMap<IpAddr, Party>,
+}
+
+#[derive(Debug, Default)]
+struct Party {
+    octets_in: usize,
+    octets_out: usize,
+    since: Instant,
+    told: BTreeSet<Vec<u8>>,
+    is_proven: bool,
+}
+
+impl Amplification {
+    fn on_taken(&mut self, now: Instant, path: &Path, payload: &[u8]) {
+        let fresh = || Party { since: now, ..Party::default() };
+        let party = self.parties.entry(path.remote.ip()).or_insert_with(fresh);
+        party.octets_in += payload.len();
+        let shown = match kind_of(path.outer, path.local.port(), payload) {
+            Kind::Ike { responder, .. } => responder.to_vec(),
+            Kind::Other if is_l2tp_control(path.local.port(), payload) => payload[4..6].to_vec(),
+            _ => return,
+        };
+        party.is_proven |= party.told.contains(&shown);
+    }
+
+    fn on_sent(&mut self, now: Instant, datagram: &Datagram) -> Result<(), Failure> {
+        let Datagram { outer, from, to, payload, .. } = datagram;
+        let fresh = || Party { since: now, ..Party::default() };
+        let party = self.parties.entry(to.ip()).or_insert_with(fresh);
+        party.octets_out += payload.len();
+        let kind = kind_of(*outer, from.port(), payload);
+        match kind {
+            Kind::Ike { responder, .. } => party.told.extend([responder.to_vec()]),
+            Kind::Other if is_l2tp_control(from.port(), payload) => {
+                // The number that it gives the tunnel is the value of AVP 9.
+                let at = payload.windows(6).position(|it| it[2..] == [0, 0, 0, 9]);
+                let number = at.and_then(|at| payload.get(at + 6..at + 8));
+                party.told.extend(number.map(<[u8]>::to_vec));
+            }
+            _ => {}
+        }
+        // ESP needs keys, and those who have them have proven more.
+        if party.is_proven || matches!(kind, Kind::Esp { .. }) {
+            return Ok(());
+        }
+        let minutes = now.since(party.since).as_micros() / Duration::from_secs(60).as_micros();
+        let bursts = 1 + minutes as usize;
+        let budget = if from.port() == L2TP_PORT { 0 } else { BUDGET * bursts };
+        if party.octets_out <= party.octets_in + budget {
+            return Ok(());
+        }
+        let Party { octets_in, octets_out, .. } = *party;
+        let text = format!("{octets_out} octets to {} for {octets_in} from it", to.ip());
+        Err(Failure::new("amplification", now, text))
+    }
+}
+
+impl Observer for Amplification {
+    fn on(&mut self, at: Instant, happening: &Happening<'_>) -> Result<(), Failure> {
+        match happening {
+            Happening::Sent { node, packet } if self.servers.contains(node) => {
+                self.on_sent(at, &packet.datagram)
+            }
+            // What a server has before it, it may answer at once.
+            Happening::Delivered { node, packet } if self.servers.contains(node) => {
+                let Datagram { outer, from, to, payload, .. } = &packet.datagram;
+                self.on_taken(at, &Path { local: *to, remote: *from, outer: *outer }, payload);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn after(&mut self, _: Instant, id: NodeId, node: &dyn Node) -> Result<(), Failure> {
+        if self.turns.fresh(id, node).is_some() {
+            self.servers.insert(id);
+        }
+        Ok(())
+    }
+}
+
+fn is_l2tp_control(port: u16, payload: &[u8]) -> bool {
+    port == L2TP_PORT && payload.len() >= 12 && payload[0] & 0x80 != 0
+}
+
+/// Octets that a server may send to an address in a minute beyond what came from there.
+const BUDGET: usize = 8 * 1024;

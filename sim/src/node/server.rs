@@ -1,0 +1,268 @@
+//! A server as a node of a world: a machine, and the workers that answer its questions.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use kumihimo_core::addr::Path;
+use kumihimo_core::discard::DropCounters;
+use kumihimo_core::event::Event;
+use kumihimo_core::ids::RequestId;
+use kumihimo_core::limits::Limits;
+use kumihimo_core::server::{Answer, BridgeId, Census, Command, Request};
+use kumihimo_core::time::{Duration, Instant};
+
+use super::machine::{Arrival, Departure, Machine};
+use super::setup::ServerSetup;
+use crate::check::STARTED;
+use crate::choice::Odds;
+use crate::net::{Datagram, PortId};
+use crate::scenario::NodeKind;
+use crate::world::{Node, NodeCx, Stimulus};
+
+/// A server.
+pub struct ServerNode {
+    kind: NodeKind,
+    setup: ServerSetup,
+    machine: Option<Box<dyn Machine>>,
+    /// The ports of its bridges.
+    bridges: Vec<(BridgeId, PortId)>,
+    arrivals: Vec<Arrival>,
+    /// Whether something waits for the next turn.
+    is_woken: bool,
+    /// Answers that are being worked on, by the time when they are done.
+    answers: BTreeMap<(Instant, u64), (RequestId, Box<Answer>)>,
+    asked: u64,
+    workers: Workers,
+    turn: Turn,
+}
+
+/// What the workers that answer a server's questions are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// The least time that an answer takes.
+    pub delay: Duration,
+    /// Up to how much longer it takes.
+    pub jitter: Duration,
+    /// How often there is none.
+    pub loss: Odds,
+    /// How often it comes twice.
+    pub twice: Odds,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        let delay = Duration::from_millis(2);
+        Self { delay, jitter: Duration::ZERO, loss: Odds::NEVER, twice: Odds::NEVER }
+    }
+}
+
+/// What went through a server in its last turn, for those who check.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// Counts the turns.
+    pub number: u64,
+    /// Datagrams that the machine took.
+    pub taken: Vec<(Path, Vec<u8>)>,
+    /// What had been dropped before it.
+    pub drops_before: DropCounters,
+    /// What had been dropped after it.
+    pub drops: DropCounters,
+    /// How full the tables were after it.
+    pub census: Census,
+    /// Buffers that were free after it, and all buffers.
+    pub buffers: (usize, usize),
+    /// Whether something could not be received for want of a buffer.
+    pub is_starved: bool,
+    /// When the server wants to be called again.
+    pub deadline: Option<Instant>,
+    /// The server's clock.
+    pub now: Instant,
+}
+
+/// A fact of a server, as it tells it.
+#[derive(Clone, Debug)]
+pub struct ServerFact(pub Event);
+
+impl fmt::Display for ServerFact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl ServerNode {
+    /// A server of this kind.
+    pub fn new(kind: NodeKind, setup: ServerSetup) -> Self {
+        Self {
+            kind,
+            setup,
+            machine: None,
+            bridges: Vec::new(),
+            arrivals: Vec::new(),
+            is_woken: false,
+            answers: BTreeMap::new(),
+            asked: 0,
+            workers: Workers::default(),
+            turn: Turn::default(),
+        }
+    }
+
+    /// Leads a bridge to a port of a LAN.
+    pub fn bridge(&mut self, bridge: BridgeId, port: PortId) {
+        self.bridges.push((bridge, port));
+    }
+
+    /// The bridges of a server that takes this one's place.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        let mut next = Self::new(self.kind, self.setup.clone());
+        next.bridges.clone_from(&self.bridges);
+        next.workers = self.workers;
+        next
+    }
+
+    /// What it is made of.
+    pub const fn setup(&self) -> &ServerSetup {
+        &self.setup
+    }
+
+    /// Sizes of its tables.
+    pub const fn limits(&self) -> &Limits {
+        &self.setup.limits
+    }
+
+    /// What went through it in its last turn.
+    pub const fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    /// What its workers are like, to change it.
+    pub const fn workers_mut(&mut self) -> &mut Workers {
+        &mut self.workers
+    }
+
+    /// Gives an order.
+    pub fn command(&mut self, command: Command) {
+        self.arrivals.push(Arrival::Command(command));
+        self.is_woken = true;
+    }
+
+    /// Takes so many free buffers away; none gives all back.
+    pub fn hoard(&mut self, count: usize) {
+        if let Some(machine) = &mut self.machine {
+            machine.hoard(count);
+            self.is_woken = true;
+        }
+    }
+
+    fn start(&mut self, cx: &mut NodeCx<'_>) {
+        let (choices, lane) = cx.choices();
+        match self.setup.build(self.kind, choices.octets(lane)) {
+            Ok(machine) => self.machine = Some(machine),
+            Err(why) => cx.fail("setup", why),
+        }
+        self.is_woken = true;
+        cx.state(STARTED);
+    }
+
+    fn run(&mut self, cx: &mut NodeCx<'_>) {
+        let now = cx.now();
+        let Some(machine) = &mut self.machine else { return };
+        self.is_woken = false;
+        while let Some(entry) = self.answers.first_entry() {
+            if entry.key().0 > now {
+                break;
+            }
+            let (id, answer) = entry.remove();
+            self.arrivals.push(Arrival::Answer { id, answer });
+        }
+        let datagrams = self.arrivals.iter().filter_map(|arrival| match arrival {
+            Arrival::Datagram { path, payload } => Some((*path, payload.clone())),
+            _ => None,
+        });
+        self.turn.taken = datagrams.collect();
+        self.turn.drops_before = machine.drops();
+        let starved = machine.starved();
+        let mut departures = Vec::new();
+        if let Err(why) = machine.turn(now, &mut self.arrivals, &mut departures) {
+            cx.fail("drive-contract", why);
+        }
+        self.turn.number += 1;
+        self.turn.is_starved = machine.starved() != starved;
+        self.turn.drops = machine.drops();
+        self.turn.census = machine.census();
+        self.turn.buffers = machine.buffers();
+        self.turn.deadline = machine.deadline();
+        self.turn.now = now;
+        for departure in departures {
+            self.depart(cx, now, departure);
+        }
+    }
+
+    fn depart(&mut self, cx: &mut NodeCx<'_>, now: Instant, departure: Departure) {
+        match departure {
+            Departure::Datagram { path, payload } => {
+                let Path { local, remote, outer } = path;
+                let label = "";
+                cx.send(Datagram { outer, from: local, to: remote, payload, label });
+            }
+            Departure::Frame { bridge, frame } => {
+                let port = self.bridges.iter().find(|(known, _)| *known == bridge);
+                if let Some(&(_, port)) = port {
+                    cx.send_frame(port, &frame);
+                }
+            }
+            Departure::Event(event) => cx.fact(&ServerFact(event)),
+            Departure::Question { id, request } => self.ask(cx, now, id, &request),
+        }
+    }
+
+    fn ask(&mut self, cx: &mut NodeCx<'_>, now: Instant, id: RequestId, request: &Request) {
+        let Workers { delay, jitter, loss, twice } = self.workers;
+        let (choices, lane) = cx.choices();
+        if choices.chance(lane, loss) {
+            return;
+        }
+        let copies = 1 + u64::from(choices.chance(lane, twice));
+        for _ in 0..copies {
+            let more = choices.range(lane, 0, jitter.as_micros());
+            let at = now + delay + Duration::from_micros(more);
+            let Request::Dh(job) = request;
+            self.asked += 1;
+            self.answers.insert((at, self.asked), (id, Box::new(Answer::Dh(job.run()))));
+        }
+    }
+}
+
+impl Node for ServerNode {
+    fn handle(&mut self, cx: &mut NodeCx<'_>, stimulus: Stimulus) {
+        self.is_woken = true;
+        match stimulus {
+            Stimulus::Start => self.start(cx),
+            Stimulus::Datagram(datagram) => {
+                let Datagram { outer, from, to, payload, .. } = datagram;
+                let path = Path { local: to, remote: from, outer };
+                self.arrivals.push(Arrival::Datagram { path, payload });
+            }
+            Stimulus::Frame { port, frame } => {
+                let bridge = self.bridges.iter().find(|(_, known)| *known == port);
+                if let Some(&(bridge, _)) = bridge {
+                    self.arrivals.push(Arrival::Frame { bridge, frame });
+                }
+            }
+            Stimulus::TooBig { datagram, mtu } => {
+                let Datagram { outer, from, to, .. } = datagram;
+                let path = Path { local: from, remote: to, outer };
+                self.arrivals.push(Arrival::PathMtu { path, mtu });
+            }
+            Stimulus::Timer => self.run(cx),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        // What has come is worked on right after all that comes at the same time.
+        let woken = self.is_woken.then_some(Instant::ZERO);
+        let answer = self.answers.keys().next().map(|&(at, _)| at);
+        let machine = self.machine.as_ref().and_then(|machine| machine.deadline());
+        [woken, answer, machine].into_iter().flatten().min()
+    }
+}

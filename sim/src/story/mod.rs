@@ -1,0 +1,3 @@
+//! Stories: worlds with a plot, named after what they show.
+
+pub mod town;
