@@ -196,7 +196,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secs = self.at.as_micros() as f64 / 1e6;
+        let secs = crate::world::seconds(self.at);
         write!(f, "{} at {secs:.6} s: {}", self.check, self.text)
     }
 }

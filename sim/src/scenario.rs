@@ -1,4 +1,6 @@
-//! What can be played in a world.
+//! What can be played in a world, and where to find it.
+
+mod echo;
 
 use crate::observe::Failure;
 use crate::world::World;
@@ -43,4 +45,22 @@ pub struct Scenario {
     pub about: &'static str,
     /// Builds the world and plays in it. What a check says comes out of `World::run_*`.
     pub play: fn(&mut World, NodeKind) -> Result<(), Failure>,
+}
+
+/// The stories: what `sim story all` plays and what has to pass.
+pub fn stories() -> impl Iterator<Item = Scenario> {
+    [].into_iter()
+}
+
+/// Everything that can be played.
+pub fn all() -> impl Iterator<Item = Scenario> {
+    stories().chain(echo::SCENARIOS)
+}
+
+/// What is played with a seed if nothing else is said.
+pub const SWARM: &str = "echo";
+
+/// The scenario of this name.
+pub fn named(name: &str) -> Option<Scenario> {
+    all().find(|scenario| scenario.name == name)
 }

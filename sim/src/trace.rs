@@ -129,6 +129,10 @@ impl Trace {
         self.record.as_ref()
     }
 
+    pub(crate) fn into_record(self) -> Option<Record> {
+        self.record
+    }
+
     /// The record, if one is kept, to add to it.
     pub(crate) const fn record_mut(&mut self) -> Option<&mut Record> {
         self.record.as_mut()

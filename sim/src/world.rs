@@ -18,7 +18,7 @@ use crate::net::{
     NatBox, NatConfig, NatId, Net, Port, PortId, Rule, RuleId, Step, Way, Wire, ZoneId,
 };
 use crate::observe::{Failure, Happening, Loss, Observer, Packet, Place};
-use crate::trace::Trace;
+use crate::trace::{Record, Trace};
 
 pub use node::{Node, NodeCx, NodeId, Stimulus};
 use queue::Queue;
@@ -53,6 +53,8 @@ struct Inner {
     lanes: Vec<Lane>,
     clocks: Vec<Clock>,
     packets: u64,
+    /// Events that are left.
+    budget: u64,
     trace: Trace,
     observers: Vec<Box<dyn Observer>>,
     failure: Option<Failure>,
@@ -99,6 +101,7 @@ impl World {
             lanes: Vec::new(),
             clocks: Vec::new(),
             packets: 0,
+            budget: u64::MAX,
             trace,
             observers: Vec::new(),
             failure: None,
@@ -294,6 +297,21 @@ impl World {
         &self.inner.net.nats[id.0].name
     }
 
+    /// All NAT boxes.
+    pub fn nats(&self) -> impl Iterator<Item = NatId> + use<> {
+        (0..self.inner.net.nats.len()).map(NatId)
+    }
+
+    /// How many Ethernet segments there are.
+    pub const fn lan_count(&self) -> usize {
+        self.inner.net.lans.len()
+    }
+
+    /// The name of an Ethernet segment.
+    pub fn lan_name(&self, id: LanId) -> &str {
+        &self.inner.net.lans[id.0]
+    }
+
     /// All links.
     pub fn links(&self) -> impl Iterator<Item = LinkId> + use<> {
         (0..self.inner.net.links.len()).map(LinkId)
@@ -424,7 +442,21 @@ impl World {
         self.inner.failure.as_ref()
     }
 
+    /// What was recorded.
+    pub fn into_record(self) -> Option<Record> {
+        self.inner.trace.into_record()
+    }
+
+    /// Fails the run after so many events from here.
+    pub const fn set_budget(&mut self, events: u64) {
+        self.inner.budget = events;
+    }
+
     fn handle(&mut self, event: Event) {
+        match self.inner.budget.checked_sub(1) {
+            Some(left) => self.inner.budget = left,
+            None => return self.fail("endless", "more events than any sound run has"),
+        }
         match event {
             Event::Start(id) => self.call(id, Stimulus::Start),
             Event::Timer(id) => self.on_timer(id),
@@ -612,8 +644,13 @@ impl Inner {
     }
 }
 
-/// What the clock shows in the beginning: not 0, so that nobody takes that for granted.
-const START: Duration = Duration::from_secs(1_000);
+/// What the clock shows in the beginning of a world: not 0, so that nobody takes that for granted.
+pub const START: Duration = Duration::from_secs(1_000);
+/// Seconds since a world began.
+pub(crate) fn seconds(at: Instant) -> f64 {
+    at.as_micros().saturating_sub(START.as_micros()) as f64 / 1e6
+}
+
 /// Timers of one node at one time that are no loop yet.
 const SPINS_MAX: u32 = 1_000;
 /// Octets in front of a frame's payload.
