@@ -14,6 +14,8 @@ pub mod clock;
 pub mod net;
 pub mod node;
 pub mod observe;
+pub mod peer;
+pub mod profile;
 pub mod report;
 pub mod run;
 pub mod scenario;
