@@ -5,13 +5,30 @@ use core::fmt;
 /// A board's own abilities.
 pub trait Board {
     /// Holds the watchdog off for its period, which is at least 4 s.
-    fn feed(&mut self);
+    fn feed(&self);
 
     /// Why the board was reset last. The same until the next reset.
     fn reset_reason(&self) -> ResetReason;
 
     /// Resets the board. The next start says [`ResetReason::Command`].
-    fn reboot(&mut self) -> !;
+    fn reboot(&self) -> !;
+}
+
+/// Feeds the watchdog for as long as the server lives. Runs for ever, below the packet task.
+///
+/// A packet task that hangs shows by a heart that does not beat; a task beside this one that
+/// hangs keeps this one from feeding.
+#[cfg(feature = "net")]
+pub async fn watch<B: Board>(board: &B, handle: crate::Handle<'_>) -> ! {
+    let mut beats = None;
+    loop {
+        let seen = Some(handle.beats());
+        if beats != seen {
+            board.feed();
+        }
+        beats = seen;
+        embassy_time::Timer::after_secs(1).await;
+    }
 }
 
 /// Why a board was reset.

@@ -23,7 +23,7 @@ use crate::ip::{address_of, set_address};
 use crate::log::Log;
 use crate::settings::{Refused, Settings};
 use crate::shared::{Order, Shared};
-use crate::sockets::{Lost, Sockets};
+use crate::sockets::{Lost, Received, Sockets};
 
 /// The board's side of the network.
 pub(crate) struct Net<'d> {
@@ -41,8 +41,7 @@ pub(crate) struct Engine<'r, 'd, P: Pool, O> {
     shared: &'d Shared,
     /// The key that nobody knows, for as long as there is none.
     stand_in: [u8; 32],
-    /// A datagram that the device has no room for yet, since when.
-    held: Option<(Path, Option<Frame<P::Buf>>, Instant)>,
+    held: Option<Held<P::Buf>>,
     /// The device has not taken anything for too long: what it cannot take at once is lost.
     is_stuck: bool,
     /// Questions that wait for the one who computes.
@@ -93,7 +92,7 @@ impl<'r, 'd, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, 'd, P, O> {
         }
         self.offer_jobs(cx);
         self.report(clock());
-        let held = self.held.as_ref().map(|&(.., since)| since + HELD_MAX);
+        let held = self.held.as_ref().map(|held| held.since + HELD_MAX);
         let at = earliest(earliest(self.deadline, held), Some(self.report_at));
         self.sleep_until(cx, at.unwrap_or(self.report_at));
     }
@@ -182,11 +181,7 @@ impl<'r, 'd, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, 'd, P, O> {
         self.handle_datagram(now, next)
     }
 
-    fn handle_datagram(
-        &mut self,
-        now: Instant,
-        next: Option<Result<(Path, Frame<P::Buf>), Lost>>,
-    ) -> bool {
+    fn handle_datagram(&mut self, now: Instant, next: Option<Received<P::Buf>>) -> bool {
         let Some(received) = next else { return false };
         {
             let traffic = &mut self.lan.borrow_mut().traffic;
@@ -226,7 +221,7 @@ impl<'r, 'd, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, 'd, P, O> {
                 }
                 Output::Transmit { path, payload } => {
                     sent = true;
-                    self.held = Some((path, Some(payload), now));
+                    self.held = Some(Held { path, datagram: Some(payload), since: now });
                 }
                 Output::Frame { frame, .. } => {
                     sent = true;
@@ -244,7 +239,7 @@ impl<'r, 'd, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, 'd, P, O> {
 
     /// Sends the datagram that waits, if any; `false` if it still has to.
     fn send_held(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some((path, datagram, since)) = &mut self.held else { return true };
+        let Some(Held { path, datagram, since }) = &mut self.held else { return true };
         let lan = &mut *self.lan.borrow_mut();
         let is_sent = match lan.send(path, datagram) {
             Sent::Done => {
@@ -345,6 +340,14 @@ impl<'r, 'd, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, 'd, P, O> {
             cx.waker().wake_by_ref();
         }
     }
+}
+
+/// A datagram for which the device has no room yet.
+struct Held<B> {
+    path: Path,
+    /// Until it is sent.
+    datagram: Option<Frame<B>>,
+    since: Instant,
 }
 
 enum Drained {

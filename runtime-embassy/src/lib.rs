@@ -38,6 +38,7 @@ mod pool;
 #[cfg(feature = "net")]
 mod runner;
 pub mod settings;
+mod store;
 #[cfg(feature = "net")]
 mod shared;
 #[cfg(feature = "net")]
@@ -45,6 +46,7 @@ mod sockets;
 
 pub use board::{Board, ResetReason};
 pub use settings::Settings;
+pub use store::{Origin, Store, StoreError};
 
 #[cfg(feature = "net")]
 pub use pool::{BUFFER_LEN, Buffer, BufferPool, Buffers};

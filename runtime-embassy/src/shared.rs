@@ -73,6 +73,8 @@ pub struct Traffic {
     pub no_buffer: u32,
     /// Lost because a queue between hub and wire was full.
     pub queue_full: u32,
+    /// Frames that are longer than the device takes.
+    pub too_long: u32,
     /// Datagrams that could not be sent: no address, no route, or a peer that ARP does not find.
     pub unsent: u32,
     /// Log lines for which the console had no room.
@@ -132,6 +134,11 @@ impl<'d> Handle<'d> {
     /// Where the server stands.
     pub fn status(&self) -> Status {
         self.shared.with_status(|status| status.clone())
+    }
+
+    /// [`Status::beats`] alone.
+    pub fn beats(&self) -> u32 {
+        self.shared.with_status(|status| status.beats)
     }
 
     /// The settings in force; none before the runner runs.
@@ -212,6 +219,7 @@ impl Traffic {
             bad_frames: 0,
             no_buffer: 0,
             queue_full: 0,
+            too_long: 0,
             unsent: 0,
             lost_lines: 0,
             link_losses: 0,

@@ -96,6 +96,9 @@ pub(crate) enum Lost {
     Bad,
 }
 
+/// A datagram and its way, or why there is none.
+pub(crate) type Received<B> = Result<(Path, Frame<B>), Lost>;
+
 impl<'d> Sockets<'d> {
     pub(crate) fn new(stack: Stack<'d>, memory: &'d mut SocketMemory) -> Self {
         #[cfg(feature = "l2tp-raw")]
@@ -115,7 +118,7 @@ impl<'d> Sockets<'d> {
         &mut self,
         cx: &mut Context<'_>,
         pool: &mut P,
-    ) -> Option<Result<(Path, Frame<P::Buf>), Lost>> {
+    ) -> Option<Received<P::Buf>> {
         for _ in 0..self.udp.len() {
             let at = self.next;
             self.next = (self.next + 1) % self.udp.len();
@@ -140,7 +143,7 @@ impl<'d> Sockets<'d> {
         &mut self,
         cx: &mut Context<'_>,
         pool: &mut P,
-    ) -> Option<Result<(Path, Frame<P::Buf>), Lost>> {
+    ) -> Option<Received<P::Buf>> {
         if self.esp.poll_recv_ready(cx).is_pending() {
             return None;
         }

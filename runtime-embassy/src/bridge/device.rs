@@ -23,7 +23,8 @@ impl<'l, D: Driver, P: Pool> Bridge<'l, D, P> {
 
     /// Puts what the hub sent on the wire, as far as the device takes it.
     fn pump(&mut self, cx: &mut Context<'_>) {
-        while !self.lan.borrow().to_wire.is_empty() {
+        let longest = self.device.capabilities().max_transmission_unit;
+        while self.lan.borrow_mut().has_for_wire(longest) {
             let Some(token) = self.device.transmit(cx) else { return };
             let Some(frame) = self.lan.borrow_mut().to_wire.pop_front() else { return };
             token.consume(frame.len(), |room| room.copy_from_slice(frame.bytes()));

@@ -83,6 +83,15 @@ impl<P: Pool> Lan<P> {
         !self.to_hub.is_full()
     }
 
+    /// Whether a frame waits for the wire; those are lost that the device does not take.
+    pub(super) fn has_for_wire(&mut self, longest: usize) -> bool {
+        while self.to_wire.front().is_some_and(|frame| frame.len() > longest) {
+            self.to_wire.pop_front();
+            self.traffic.too_long += 1;
+        }
+        !self.to_wire.is_empty()
+    }
+
     /// Takes a frame that came from the wire; tells whether the stack gets it too.
     pub(super) fn handle_wire(&mut self, bytes: &[u8]) -> bool {
         self.traffic.frames_in = self.traffic.frames_in.wrapping_add(1);

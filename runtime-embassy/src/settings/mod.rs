@@ -290,4 +290,4 @@ pub const USERS: usize = 16;
 const HOST_NAME: &str = "kumihimo";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
