@@ -38,11 +38,11 @@ mod pool;
 #[cfg(feature = "net")]
 mod runner;
 pub mod settings;
-mod store;
 #[cfg(feature = "net")]
 mod shared;
 #[cfg(feature = "net")]
 mod sockets;
+mod store;
 
 pub use board::{Board, ResetReason};
 pub use settings::Settings;

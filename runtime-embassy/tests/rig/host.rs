@@ -203,13 +203,7 @@ pub fn frame(to: [u8; 6], from: [u8; 6], ether_type: EtherType, payload: &[u8]) 
 }
 
 /// An echo request or reply.
-pub fn echo(
-    from: Ipv4Addr,
-    to: Ipv4Addr,
-    is_request: bool,
-    sequence: u16,
-    data: &[u8],
-) -> Vec<u8> {
+pub fn echo(from: Ipv4Addr, to: Ipv4Addr, is_request: bool, sequence: u16, data: &[u8]) -> Vec<u8> {
     let echo = icmpv4::Echo { ident: 7, sequence, data };
     let message = if is_request {
         icmpv4::Message::EchoRequest(echo)
