@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test file uses its part of the rig")]
 #![allow(unreachable_pub, reason = "a module of tests has no outside")]
 
+pub mod dialer;
 pub mod host;
 pub mod wire;
 
