@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
+use crate::fail;
 use crate::lab::{
     Case, Client, Failure, Guest, Lab, Outcome, Profile, ROUTER, Server, Settings, Site, Weight,
 };
-use crate::{expect, fail};
 
 /// The cases of this file.
 pub(crate) const CASES: &[Case] = &[Case {
@@ -63,7 +63,9 @@ fn answers(client: &mut Client) -> Outcome<()> {
     let script = format!("ping -n -i 0.2 -c 20 -W 2 {ROUTER}");
     let step = client.guest.step(&script, Duration::from_secs(20))?;
     let answered = step.output.lines().filter(|line| line.contains("bytes from")).count();
-    expect!(answered >= 5, "only {answered} of 20 pings answered");
+    if answered < 5 {
+        fail!("only {answered} of 20 pings answered: {}", client.call_logs()?);
+    }
     Ok(())
 }
 

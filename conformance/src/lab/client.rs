@@ -175,6 +175,11 @@ impl Client {
         self.guest.run(&script, limit * 2 + Duration::from_secs(5)).map(drop)
     }
 
+    /// What pppd and xl2tpd logged of the last call.
+    pub fn call_logs(&mut self) -> Outcome<String> {
+        Ok(tail(&self.guest.step("call_logs", Duration::from_secs(10))?.output, 80))
+    }
+
     /// How often charon logged this.
     pub fn charon_logged(&mut self, text: &str) -> Outcome<usize> {
         let script = format!("grep -Fc '{text}' /run/charon.log");

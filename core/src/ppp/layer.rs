@@ -5,6 +5,9 @@
 //! - Every repeated request is answered again, also one that was Acked before the layer opened:
 //!   an opened layer repeats the Ack a few times before it takes the request for a new
 //!   negotiation. RFC 1661 renegotiates at once, and a late copy would take a working link down.
+//! - The Ack to a good request waits until our own request was Acked, or until the peer has
+//!   repeated its own twice: so the peer opens last. One that opened first, and whose Ack to us was lost, would
+//!   see our request again, and RFC 1661 has it take the working layer down.
 //! - Only the first reply to our newest request counts. A repeated request keeps its identifier,
 //!   so that a reply to an earlier copy is welcome.
 
@@ -56,6 +59,8 @@ pub(super) struct Layer<O> {
     naks_received: u8,
     /// The peer's request that we Acked last.
     acked: Option<Acked>,
+    /// The Ack that waits for our own request to be Acked.
+    held: Option<HeldAck>,
     deadline: Option<Instant>,
 }
 
@@ -63,9 +68,26 @@ pub(super) struct Layer<O> {
 struct Acked {
     id: u8,
     fingerprint: u64,
-    /// How often it came again while the layer was open.
+    /// How often it came again: since the layer is open, or while the Ack waits.
     repeats: u8,
     opened_at: Instant,
+}
+
+/// A Configure-Ack not sent yet.
+#[derive(Clone, Copy, Debug)]
+struct HeldAck {
+    id: u8,
+    len: u8,
+    data: [u8; HELD_LEN_MAX],
+}
+
+impl HeldAck {
+    /// The Ack to a request; `None` if that is too long to be kept.
+    fn to(packet: &Packet<'_>) -> Option<Self> {
+        let mut data = [0; HELD_LEN_MAX];
+        data.get_mut(..packet.data.len())?.copy_from_slice(packet.data);
+        Some(Self { id: packet.id, len: u8::try_from(packet.data.len()).ok()?, data })
+    }
 }
 
 /// How a Configure-Request is answered.
@@ -90,6 +112,7 @@ impl<O: Options> Layer<O> {
             naks_sent: 0,
             naks_received: 0,
             acked: None,
+            held: None,
             deadline: None,
         }
     }
@@ -182,7 +205,7 @@ impl<O: Options> Layer<O> {
             if acked.fingerprint == fingerprint(packet.data) && acked.repeats < REPEATS_MAX {
                 acked.repeats += 1;
                 acked.id = packet.id;
-                self.send_ack(packet, out);
+                send_ack::<O>(packet.id, packet.data, out);
                 return Ok(Signals::default());
             }
             let behind = acked.id.wrapping_sub(packet.id);
@@ -293,9 +316,13 @@ impl<O: Options> Layer<O> {
             self.act(action, next, packet, &mut signals, out);
         }
         self.state = next;
+        if next != State::AckSent {
+            self.held = None;
+        }
         if signals.up {
             self.naks_received = 0;
             if let Some(acked) = &mut self.acked {
+                acked.repeats = 0;
                 acked.opened_at = now;
             }
         }
@@ -312,7 +339,10 @@ impl<O: Options> Layer<O> {
         out: &mut Out,
     ) {
         match (action, packet) {
-            (Action::LayerUp, _) => signals.up = true,
+            (Action::LayerUp, _) => {
+                self.send_held(out);
+                signals.up = true;
+            }
             (Action::LayerDown, _) => signals.down = true,
             (Action::LayerStarted, _) => {}
             (Action::LayerFinished, _) => signals.finished = true,
@@ -327,10 +357,7 @@ impl<O: Options> Layer<O> {
                 self.restarts = self.restarts.saturating_sub(1);
                 send(out, O::PROTOCOL, code::TERMINATE_REQUEST, self.next_id(), |_| {});
             }
-            (Action::SendAck, Some(packet)) => {
-                self.take_over(packet);
-                self.send_ack(packet, out);
-            }
+            (Action::SendAck, Some(packet)) => self.on_good_request(packet, next, out),
             (Action::SendNak, Some(packet)) => self.send_refusal(packet, out),
             (Action::SendTerminateAck, Some(packet)) => {
                 send(out, O::PROTOCOL, code::TERMINATE_ACK, packet.id, |_| {});
@@ -358,20 +385,36 @@ impl<O: Options> Layer<O> {
         });
     }
 
-    fn take_over(&mut self, packet: &Packet<'_>) {
+    fn take_over(&mut self, packet: &Packet<'_>, repeats: u8) {
         self.options.reset_peer();
         cp::choices(packet.data).flatten().for_each(|choice| self.options.accept(&choice));
         self.naks_sent = 0;
         self.acked = Some(Acked {
             id: packet.id,
             fingerprint: fingerprint(packet.data),
-            repeats: 0,
+            repeats,
             opened_at: Instant::ZERO,
         });
     }
 
-    fn send_ack(&self, packet: &Packet<'_>, out: &mut Out) {
-        send(out, O::PROTOCOL, code::CONFIGURE_ACK, packet.id, |writer| writer.put(packet.data));
+    /// Acks a request now or keeps the Ack for later.
+    fn on_good_request(&mut self, packet: &Packet<'_>, next: State, out: &mut Out) {
+        let same = self.acked.filter(|acked| acked.fingerprint == fingerprint(packet.data));
+        let repeats = match same {
+            Some(acked) if next == self.state => acked.repeats.saturating_add(1),
+            _ => 0,
+        };
+        self.take_over(packet, repeats);
+        self.held = HeldAck::to(packet);
+        if next == State::Opened || repeats >= HELD_REPEATS || self.held.is_none() {
+            self.held = None;
+            send_ack::<O>(packet.id, packet.data, out);
+        }
+    }
+
+    fn send_held(&mut self, out: &mut Out) {
+        let Some(HeldAck { id, len, data }) = self.held.take() else { return };
+        send_ack::<O>(id, data.get(..usize::from(len)).unwrap_or_default(), out);
     }
 
     /// Sends a Configure-Reject if an option is to be rejected, else a Configure-Nak.
@@ -423,6 +466,10 @@ impl<O: Options> Layer<O> {
     }
 }
 
+fn send_ack<O: Options>(id: u8, data: &[u8], out: &mut Out) {
+    send(out, O::PROTOCOL, code::CONFIGURE_ACK, id, |writer| writer.put(data));
+}
+
 /// Tells two requests apart (FNV-1a). A peer that forges a collision only fools itself.
 pub(super) fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
@@ -430,8 +477,8 @@ pub(super) fn fingerprint(bytes: &[u8]) -> u64 {
     })
 }
 
-/// Max-Configure (RFC 1661 §4.6).
-const MAX_CONFIGURE: u8 = 10;
+/// Max-Configure (RFC 1661 §4.6 has 10; the quick tries make up for time, not for patience).
+const MAX_CONFIGURE: u8 = 15;
 /// Max-Terminate.
 const MAX_TERMINATE: u8 = 2;
 /// Max-Failure.
@@ -441,11 +488,15 @@ const RESTART: Duration = Duration::from_secs(3);
 /// The restart timer of the first tries: a loss on the way should not cost three seconds.
 const RESTART_FIRST: Duration = Duration::from_secs(1);
 /// Tries that wait [`RESTART_FIRST`].
-const QUICK_TRIES: u8 = 2;
+const QUICK_TRIES: u8 = 5;
 /// Naks and Rejects of ours after which the two sides will not agree.
 const NAKS_RECEIVED_MAX: u8 = 20;
 /// Copies of an Acked request that an open layer Acks again.
 const REPEATS_MAX: u8 = 5;
+/// Options of a request whose Ack may wait, in octets; stock clients send up to 30 once they agree.
+const HELD_LEN_MAX: usize = 40;
+/// Copies of a request after which its Ack waits no longer: the peer may wait for it too.
+const HELD_REPEATS: u8 = 2;
 /// Time in which requests older than the Acked one may still arrive.
 const STRAGGLERS_FOR: Duration = Duration::from_secs(10);
 /// How much older they are, in identifiers.

@@ -259,6 +259,19 @@ fn loss_duplicates_and_reordering_keep_nobody_out() {
 }
 
 #[test]
+fn a_lost_ack_takes_no_layer_down_again() {
+    for pap in [false, true] {
+        for seed in 1..400 {
+            let faults = Faults { loss: 10, duplicates: 0, reorder: 0 };
+            let mut world = World::new(Habits { pap, ..Habits::default() }, faults, seed);
+            world.run_until_up(60_000).unwrap_or_else(|| panic!("seed {seed}, pap {pap}"));
+            world.run(world.now + 10_000);
+            assert_eq!(world.client.reopened, 0, "seed {seed}, pap {pap}");
+        }
+    }
+}
+
+#[test]
 fn a_link_that_is_up_survives_every_late_copy() {
     for seed in 1..200 {
         let faults = Faults { loss: 0, duplicates: 30, reorder: 30 };

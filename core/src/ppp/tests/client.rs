@@ -79,6 +79,8 @@ pub(crate) struct Client {
     pap_next: Option<u64>,
     pap_id: u8,
     pub(crate) protocol_rejects: Vec<u16>,
+    /// How often a layer that was open negotiated anew: what its user sees as a hang-up.
+    pub(crate) reopened: u32,
     sent: Vec<Vec<u8>>,
 }
 
@@ -99,6 +101,7 @@ impl Client {
             pap_next: None,
             pap_id: 0,
             protocol_rejects: Vec::new(),
+            reopened: 0,
             sent: Vec::new(),
         }
     }
@@ -243,6 +246,7 @@ impl Client {
             side.agreed_ours = false;
             side.next = 0;
             side.tries = 0;
+            self.reopened += 1;
             self.repeat(now, protocol);
         }
         let side = self.side(protocol);

@@ -129,9 +129,44 @@ fn a_client_that_speaks_first_gets_our_request_with_its_answer() {
     let mut bench = Bench { link, rng, now, verdict: None, dropped: None };
     bench.run(|link, now, _, out| link.start(now, out));
     let said = bench.take(LCP, 1, 9, &[]);
-    assert_eq!(said.len(), 2);
-    assert!(said[0].starts_with("C021 01 01 ") && said[1] == "C021 02 09 ", "{said:?}");
+    assert_eq!(said.len(), 1);
+    assert!(said[0].starts_with("C021 01 01 "), "{said:?}");
     assert!(bench.wait(0).is_empty());
+}
+
+#[test]
+fn an_ack_waits_for_the_clients_own() {
+    let (mut bench, sent) = Bench::new(&CONFIG);
+    assert!(bench.take(LCP, 1, 9, &[7, 2]).is_empty());
+    assert!(bench.take(LCP, 1, 10, &[8, 2]).is_empty(), "another request");
+    let (id, options) = parse(&sent[0]);
+    let said = bench.take(LCP, 2, id, &options);
+    assert_eq!(said[0], "C021 02 0a 0802", "to the newest");
+    assert!(said[1].starts_with("C223 01 "), "{said:?}");
+}
+
+#[test]
+fn a_client_that_asks_a_third_time_is_acked_at_once() {
+    let (mut bench, sent) = Bench::new(&CONFIG);
+    assert!(bench.take(LCP, 1, 9, &[7, 2]).is_empty());
+    assert!(bench.take(LCP, 1, 9, &[7, 2]).is_empty());
+    for id in 9..12 {
+        assert_eq!(bench.take(LCP, 1, id, &[7, 2]), [format!("C021 02 {id:02x} 0702")]);
+    }
+    let (id, options) = parse(&sent[0]);
+    assert_eq!(bench.take(LCP, 2, id, &options).len(), 1, "the Challenge alone");
+}
+
+#[test]
+fn an_ack_that_waits_is_forgotten_with_its_request() {
+    let (mut bench, sent) = Bench::new(&CONFIG);
+    assert!(bench.take(LCP, 1, 9, &[7, 2]).is_empty());
+    assert_eq!(bench.take(LCP, 1, 10, &[13, 3, 6]), ["C021 04 0a 0D0306"]);
+    let (id, options) = parse(&sent[0]);
+    assert!(bench.take(LCP, 2, id, &options).is_empty());
+    // The longest that anybody sends is answered, if not kept.
+    let long = [[7, 2]; 40].concat();
+    assert_eq!(bench.take(LCP, 1, 11, &long)[0][..10], *"C021 02 0b");
 }
 
 /// Identifier and data of a line of [`Bench::run`].
@@ -173,13 +208,13 @@ fn up(config: &LinkConfig<'_>, theirs: &[u8]) -> Bench {
     assert_eq!(bench.take(IPCP, 1, 1, &[3, 6, 192, 168, 30, 10]), ["address? Some(192.168.30.10)"]);
     let sent = bench.assign();
     let (id, options) = parse(&sent[0]);
-    assert_eq!(bench.take(IPCP, 2, id, &options), ["up 1400"]);
+    assert_eq!(bench.take(IPCP, 2, id, &options), ["8021 02 01 0306C0A81E0A", "up 1400"]);
     bench
 }
 
 #[test]
 fn a_link_is_small() {
-    assert!(size_of::<Link>() < 700, "{}", size_of::<Link>());
+    assert!(size_of::<Link>() < 800, "{}", size_of::<Link>());
 }
 
 #[test]
@@ -192,8 +227,8 @@ fn we_ask_for_mru_authentication_and_magic() {
 
 #[test]
 fn an_empty_request_is_acked() {
-    let (mut bench, _) = Bench::new(&CONFIG);
-    assert_eq!(bench.take(LCP, 1, 7, &[]), ["C021 02 07 "]);
+    let (mut bench, sent) = Bench::new(&CONFIG);
+    assert_eq!(bench.open_lcp(&sent[0], &[])[0], "C021 02 09 ");
 }
 
 #[test]
@@ -231,7 +266,7 @@ fn unknown_options_are_rejected_byte_for_byte_and_alone() {
         let (mut bench, _) = Bench::new(&CONFIG);
         let lines = bench.take(LCP, 1, 1, &options.concat());
         if unknown.is_empty() {
-            assert!(!lines[0].starts_with("C021 04"), "{lines:?}");
+            assert!(lines.iter().all(|line| !line.starts_with("C021 04")), "{lines:?}");
         } else {
             assert_eq!(lines, [format!("C021 04 01 {}", hex(&unknown))]);
         }
@@ -340,7 +375,7 @@ fn our_own_address_is_a_formality() {
     let lines = bench.take(IPCP, 3, id, &nak);
     assert_eq!(lines, ["8021 01 02 0306C0000008"]);
     assert_eq!(bench.take(IPCP, 3, 2, &nak), ["8021 01 03 "]);
-    assert_eq!(bench.take(IPCP, 2, 3, &[]), ["up 1400"]);
+    assert_eq!(bench.take(IPCP, 2, 3, &[]), ["8021 02 01 0306C0A81E0A", "up 1400"]);
 }
 
 #[test]
@@ -597,8 +632,8 @@ fn we_may_hang_up() {
 fn a_client_that_never_answers_is_given_up() {
     let (mut bench, _) = Bench::new(&CONFIG);
     let lines = bench.wait(100);
-    assert_eq!(lines.iter().filter(|line| line.contains("C021 01 01")).count(), 9);
-    assert_eq!(lines.last().unwrap(), "26: down Failed Some((Lcp, Silence))");
+    assert_eq!(lines.iter().filter(|line| line.contains("C021 01 01")).count(), 14);
+    assert_eq!(lines.last().unwrap(), "35: down Failed Some((Lcp, Silence))");
 }
 
 #[test]
@@ -655,7 +690,7 @@ fn the_mtu_is_what_both_path_and_client_take() {
         bench.take(IPCP, 1, 1, &[3, 6, 192, 168, 30, 10]);
         let sent = bench.assign();
         let (id, options) = parse(&sent[0]);
-        assert_eq!(bench.take(IPCP, 2, id, &options), [mtu]);
+        assert_eq!(bench.take(IPCP, 2, id, &options)[1], mtu);
     }
 }
 
@@ -663,11 +698,12 @@ fn the_mtu_is_what_both_path_and_client_take() {
 fn a_client_that_negotiates_anew_proves_itself_anew() {
     let mut bench = up(&CONFIG, &[]);
     let lines = bench.take(LCP, 1, 0x40, &[5, 6, 1, 2, 3, 4]);
-    assert_eq!((lines.len(), &lines[1][..]), (2, "C021 02 40 050601020304"));
+    assert_eq!(lines.len(), 1);
     assert!(bench.link.data(&[0x21]).is_none());
     let (id, options) = parse(&lines[0]);
     let challenge = bench.take(LCP, 2, id, &options);
-    let (id, data) = parse(&challenge[0]);
+    assert_eq!(challenge[0], "C021 02 40 050601020304");
+    let (id, data) = parse(&challenge[1]);
     let (mut response, _) = respond(&data[1..17], "pass");
     let mut other = response.clone();
     other.extend(b"2");
@@ -676,16 +712,16 @@ fn a_client_that_negotiates_anew_proves_itself_anew() {
     let lines = bench.tell(verdict);
     assert_eq!(lines[0][..7], *"C223 03");
     assert_eq!(lines[1][..7], *"8021 01", "the address is known already");
-    assert_eq!(bench.take(IPCP, 1, 1, &[3, 6, 192, 168, 30, 10])[0][..7], *"8021 02");
+    assert!(bench.take(IPCP, 1, 1, &[3, 6, 192, 168, 30, 10]).is_empty());
     let (id, options) = parse(&lines[1]);
-    assert_eq!(bench.take(IPCP, 2, id, &options), ["up 1400"]);
+    assert_eq!(bench.take(IPCP, 2, id, &options)[1], "up 1400");
 
     // Under another name the link is over.
     let lines = bench.take(LCP, 1, 0x60, &[5, 6, 1, 2, 3, 5]);
     let (id, options) = parse(&lines[0]);
     let challenge = bench.take(LCP, 2, id, &options);
     response.extend(b"2");
-    assert_eq!(bench.take(CHAP, 2, parse(&challenge[0]).0, &response), ["who?"]);
+    assert_eq!(bench.take(CHAP, 2, parse(&challenge[1]).0, &response), ["who?"]);
     let lines = bench.tell(verdict);
     assert_eq!((&lines[0][..7], &lines[1][..7]), ("C223 04", "C021 05"));
 }
@@ -705,9 +741,9 @@ fn ipv6_is_negotiated_where_it_is_wanted() {
     assert!(nak[0].starts_with("8057 03 01 010A"), "{nak:?}");
     assert!(bench.take(0x8057, 1, 2, &ours)[0].starts_with("8057 03 02 010A"), "ours is taken");
     let (_, suggested) = parse(&nak[0]);
-    assert_eq!(bench.take(0x8057, 1, 3, &suggested)[0][..7], *"8057 02");
+    assert!(bench.take(0x8057, 1, 3, &suggested).is_empty());
     assert_eq!(bench.link.interface_id(), None);
-    bench.take(0x8057, 2, id, &ours);
+    assert_eq!(bench.take(0x8057, 2, id, &ours)[0][..7], *"8057 02");
     assert_eq!(bench.link.interface_id().unwrap(), suggested[2..]);
     assert_eq!(bench.link.data(&[0x57, 0x60]), Some(Data::Ipv6 { offset: 1 }));
 }
