@@ -32,6 +32,7 @@ pub(crate) fn run(words: &[String]) -> Result<bool, String> {
         "replay" => replay(&options),
         "shrink" => shrink(&options),
         "soak" => soak(&options),
+        "speed" => speed(&options),
         "list" => {
             for scenario in all() {
                 println!("{:<28} {}", scenario.name, scenario.about);
@@ -128,6 +129,31 @@ fn soak(options: &Options) -> Result<bool, String> {
     }
     meter.finish(failed);
     Ok(failed == 0)
+}
+
+/// How fast worlds of different sizes run, by the scenarios that are there for it.
+fn speed(options: &Options) -> Result<bool, String> {
+    let mut passed = true;
+    for scenario in all().filter(|scenario| scenario.name.starts_with("speed-")) {
+        for plan in plans(options, scenario) {
+            let started = Instant::now();
+            let outcome = plan.play_seed(options.seed.unwrap_or(1), false);
+            let took = started.elapsed().as_secs_f64();
+            let span = outcome.span.as_micros() as f64 / 1e6;
+            println!(
+                "{:<12} {:<8} {span:>8.0} virtual s in {took:>6.2} s: {:>8.0} a second, {} events",
+                scenario.name,
+                plan.kind.name(),
+                span / took,
+                outcome.count,
+            );
+            if let Some(failure) = &outcome.failure {
+                println!("      {failure}");
+                passed = false;
+            }
+        }
+    }
+    Ok(passed)
 }
 
 fn story(options: &Options) -> Result<bool, String> {
@@ -277,6 +303,7 @@ usage: sim run [--seed N]             one run, recorded
        sim replay FILE…               tapes
        sim shrink FILE…               makes failing tapes simpler
        sim soak --minutes N           as many runs as there is time for
+       sim speed                      how fast worlds of different sizes run
        sim list                       what can be played
 options: --node core|std|embassy|all  what drives the core
          --scenario NAME              instead of the swarm
