@@ -7,6 +7,7 @@ use kumihimo_core::time::Instant;
 
 use crate::net::{Captured, PortId};
 use crate::observe::{Happening, Loss, Packet, Place, State, fact_as};
+use crate::peer::{EspKey, IkeKey};
 use crate::world::NodeId;
 
 /// A hash of 64 bits that depends on nothing but the octets (after `FxHash`).
@@ -55,6 +56,38 @@ pub struct Record {
     pub captured: Vec<Captured>,
     /// Keys that nodes gave away, to read the captures with.
     pub keys: Vec<Key>,
+    /// Entries that were left out because there were too many: old ones, but no states and scenes.
+    pub skipped: usize,
+}
+
+impl Record {
+    fn add(&mut self, entry: Entry) {
+        if self.entries.len() >= ENTRIES_MAX {
+            let half = self.entries.len() / 2;
+            let mut index = 0;
+            self.entries.retain(|entry| {
+                index += 1;
+                index > half || matches!(entry.what, What::State { .. } | What::Scene)
+            });
+            self.skipped += index - self.entries.len();
+        }
+        self.entries.push(entry);
+    }
+
+    /// Adds what links carried. The oldest go if there are too many.
+    pub(crate) fn capture(&mut self, captured: &mut Vec<Captured>) {
+        self.captured.append(captured);
+        if self.captured.len() > CAPTURED_MAX {
+            self.captured.drain(..CAPTURED_MAX / 2);
+        }
+    }
+
+    /// Adds a key, unless it was given just before.
+    pub(crate) fn key(&mut self, key: Key) {
+        if !self.keys.iter().rev().take(KEYS_COMPARED).any(|known| *known == key) {
+            self.keys.push(key);
+        }
+    }
 }
 
 /// One thing that happened.
@@ -86,26 +119,10 @@ pub enum What {
 /// Key material that a node gives away so that captures can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// The encryption key of an IKEv1 SA.
-    Ike {
-        /// The initiator's cookie.
-        initiator_cookie: [u8; 8],
-        /// The key as the cipher takes it.
-        key: Vec<u8>,
-    },
-    /// The keys of one IPsec SA.
-    Esp {
-        /// Its SPI.
-        spi: u32,
-        /// Wireshark's name of the cipher, such as `AES-CBC [RFC3602]`.
-        cipher: &'static str,
-        /// Key of the cipher.
-        cipher_key: Vec<u8>,
-        /// Wireshark's name of the MAC, such as `HMAC-SHA-1-96 [RFC2404]`.
-        mac: &'static str,
-        /// Key of the MAC.
-        mac_key: Vec<u8>,
-    },
+    /// That of an IKE SA.
+    Ike(IkeKey),
+    /// That of an IPsec SA.
+    Esp(EspKey),
 }
 
 impl Trace {
@@ -144,7 +161,7 @@ impl Trace {
         self.add_to_hash(happening);
         if let Some(record) = &mut self.record {
             let (what, text) = describe(happening);
-            record.entries.push(Entry { at, what, text });
+            record.add(Entry { at, what, text });
         }
     }
 
@@ -214,3 +231,10 @@ fn describe(happening: &Happening<'_>) -> (What, String) {
         Happening::Scene { text } => (What::Scene, text.into()),
     }
 }
+
+/// Entries that a record keeps; states and scenes may be more.
+const ENTRIES_MAX: usize = 400_000;
+/// Packets that a record keeps.
+const CAPTURED_MAX: usize = 300_000;
+/// Nodes give the same few keys away again and again.
+const KEYS_COMPARED: usize = 16;

@@ -599,7 +599,7 @@ impl Inner {
             }
         }
         if let (Some(captures), Some(record)) = (&mut self.net.captures, self.trace.record_mut()) {
-            record.captured.append(captures);
+            record.capture(captures);
         }
     }
 
@@ -607,13 +607,13 @@ impl Inner {
         self.tell(&Happening::FrameSent { node, port, frame });
         let lan = self.net.ports[port.0].lan;
         if let Some(record) = self.trace.record_mut() {
-            record.captured.push(crate::net::Captured {
+            record.capture(&mut vec![crate::net::Captured {
                 at: self.now,
                 wire: Wire::Lan(lan),
                 direction: Direction::Up,
                 lost: None,
                 content: Content::Frame(frame.to_vec()),
-            });
+            }]);
         }
         let others = (0..self.net.ports.len()).filter(|&other| other != port.0);
         for other in others.collect::<Vec<_>>() {

@@ -12,6 +12,9 @@ pub(super) fn text(view: &View<'_>) -> String {
     if columns {
         head(&mut text, view);
     }
+    if view.record.skipped > 0 {
+        let _ = writeln!(text, "({} of the oldest lines are left out)", view.record.skipped);
+    }
     for entry in &view.record.entries {
         let (actor, mark, note) = describe(view, entry.what, &entry.text);
         let _ = write!(text, "{:>14.6}  ", seconds(entry.at));

@@ -121,10 +121,10 @@ impl NodeCx<'_> {
         self.inner.trace.record().is_some()
     }
 
-    /// Gives a key away, so that captures can be read.
+    /// Gives a key away, so that captures can be read. It may be given again and again.
     pub fn key(&mut self, key: Key) {
         if let Some(record) = self.inner.trace.record_mut() {
-            record.keys.push(key);
+            record.key(key);
         }
     }
 
