@@ -201,8 +201,9 @@ impl LinuxIo {
             }
             _ => None,
         });
-        let fd = self.sockets[index].it.fd.as_fd();
-        match self.messages.send(fd, datagrams) {
+        let socket = &self.sockets[index].it;
+        let udp = socket.service.outer == Outer::Udp;
+        match self.messages.send(socket.fd.as_fd(), udp, datagrams) {
             Ok(count) => count.max(1),
             Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(_) => {

@@ -188,3 +188,33 @@ fn the_ipv4_header_of_a_raw_packet_is_removed_with_its_options() {
     let mut short = Frame::copy_of(&mut pool, &[0x45; 10]).unwrap();
     assert!(!strip_ipv4(&mut short));
 }
+
+/// Datagrams of one length, then a shorter one and a longer one, arrive one by one as they were;
+/// one that is too long for the path does not hold up the others.
+#[test]
+fn groups_are_cut_into_the_datagrams_they_were_made_of() {
+    for ip in ["127.0.0.1", "::1"] {
+        let (socket, port) = ours(ip);
+        let mut io = io(vec![socket]);
+        let mut pool = BufferPool::new(200);
+        let ip: IpAddr = ip.parse().unwrap();
+        let client = UdpSocket::bind(SocketAddr::new(ip, 0)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let remote = client.local_addr().unwrap();
+        let path = Path { local: SocketAddr::new(ip, port), remote, outer: Outer::Udp };
+        let lens = [&[1_400; 70][..], &[600, 600, 1_000, 1_000, 1, 1_400, 1_400]].concat();
+        let mut outgoing = Vec::new();
+        for (number, &len) in (0_u8..).zip(&lens) {
+            let payload = Frame::copy_of(&mut pool, &vec![number; len]).unwrap();
+            outgoing.push(Outgoing::Datagram { path, payload });
+        }
+        io.send_batch(&mut outgoing);
+        assert_eq!(io.unsent(), 0);
+        let mut octets = [0; 2_048];
+        for (number, &len) in (0_u8..).zip(&lens) {
+            let (count, from) = client.recv_from(&mut octets).unwrap();
+            assert_eq!((count, from), (len, path.local));
+            assert!(octets[..len].iter().all(|&octet| octet == number));
+        }
+    }
+}

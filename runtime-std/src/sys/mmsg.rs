@@ -1,5 +1,9 @@
 //! Datagrams in batches, received straight into buffers of the pool (`recvmmsg(2)`,
 //! `sendmmsg(2)`).
+//!
+//! Datagrams of one length that leave one after the other for one place are handed over as one
+//! group, which the kernel carries through its layers as a whole and cuts at the end
+//! (`UDP_SEGMENT`, `udp(7)`). On the wire nothing differs.
 #![allow(unsafe_code, reason = "message headers hold pointers to buffers, names and controls")]
 
 use std::io;
@@ -14,7 +18,7 @@ use super::pktinfo::Control;
 use crate::pool::{Buffer, BufferPool};
 
 /// Datagrams of one system call.
-pub const BATCH: usize = 32;
+pub const BATCH: usize = 64;
 
 /// A datagram that arrived.
 #[derive(Debug)]
@@ -35,6 +39,22 @@ pub struct Messages {
     controls: Box<[Control]>,
     /// Buffers taken for receiving that no datagram has filled yet.
     staged: Vec<Buffer>,
+    groups: Vec<Group>,
+    /// Datagrams to be sent alone, since the kernel has refused a group.
+    alone: usize,
+}
+
+/// Datagrams that are sent as one message.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    local: IpAddr,
+    remote: SocketAddr,
+    /// Place of the first one's slice.
+    first: usize,
+    count: usize,
+    /// Octets of each but the last, which may be shorter.
+    segment: usize,
+    octets: usize,
 }
 
 impl Messages {
@@ -48,6 +68,8 @@ impl Messages {
             names: vec![Name::empty(); BATCH].into(),
             controls: vec![Control::EMPTY; BATCH].into(),
             staged: Vec::with_capacity(BATCH),
+            groups: Vec::with_capacity(BATCH),
+            alone: 0,
         }
     }
 
@@ -109,7 +131,7 @@ impl Messages {
     }
 
     /// Sends the first datagrams of `datagrams` (path's local address, remote, payload), at most
-    /// [`BATCH`].
+    /// [`BATCH`]; `udp` tells whether the socket is one of UDP.
     ///
     /// Returns how many left.
     ///
@@ -118,24 +140,54 @@ impl Messages {
     pub fn send<'d>(
         &mut self,
         socket: BorrowedFd<'_>,
+        udp: bool,
+        datagrams: impl Iterator<Item = (IpAddr, SocketAddr, &'d [u8])> + Clone,
+    ) -> io::Result<usize> {
+        let together = udp && self.alone == 0;
+        let sent = self.send_groups(socket, together, datagrams.clone());
+        match sent {
+            Err(error) if self.groups.first().is_some_and(Group::is_several) => {
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    return Err(error);
+                }
+                // An old kernel, a device without checksums, or a path that is narrower than
+                // the datagrams: alone they get through.
+                self.alone = ALONE;
+                self.send_groups(socket, false, datagrams)
+            }
+            Ok(count) => {
+                self.alone = self.alone.saturating_sub(count);
+                Ok(count)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn send_groups<'d>(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        together: bool,
         datagrams: impl Iterator<Item = (IpAddr, SocketAddr, &'d [u8])>,
     ) -> io::Result<usize> {
-        let mut most = 0;
-        for (local, remote, payload) in datagrams.take(BATCH) {
+        self.groups.clear();
+        for (at, (local, remote, payload)) in datagrams.take(BATCH).enumerate() {
             // The kernel only reads what a message to be sent points to.
             let base = payload.as_ptr().cast_mut().cast();
-            self.slices[most] = libc::iovec { iov_base: base, iov_len: payload.len() };
-            self.names[most] = Name::of(remote);
-            let control_len = if local.is_unspecified() {
-                0
-            } else {
-                self.controls[most].set_source(local, remote)
-            };
-            self.headers[most] = self.header(most, Name::len_of(remote) as usize, control_len);
-            most += 1;
+            self.slices[at] = libc::iovec { iov_base: base, iov_len: payload.len() };
+            match self.groups.last_mut() {
+                Some(group) if together && group.takes(local, remote, payload.len()) => {
+                    group.count += 1;
+                    group.octets += payload.len();
+                }
+                _ => self.groups.push(Group::new(local, remote, at, payload.len())),
+            }
         }
+        let most = self.groups.len();
         if most == 0 {
             return Ok(0);
+        }
+        for index in 0..most {
+            self.address_group(index);
         }
         // SAFETY: the first `most` headers point to names, controls and slices of `self`, and
         // the slices to payloads that `'d` keeps alive and unchanged until the call returns.
@@ -147,7 +199,26 @@ impl Messages {
                 libc::MSG_DONTWAIT,
             )
         };
-        if count < 0 { Err(io::Error::last_os_error()) } else { Ok(count as usize) }
+        if count < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(self.groups.iter().take(count as usize).map(|group| group.count).sum())
+    }
+
+    /// Fills name, control and header of a group.
+    fn address_group(&mut self, index: usize) {
+        let Group { local, remote, first, count, segment, .. } = self.groups[index];
+        self.names[index] = Name::of(remote);
+        let control = &mut self.controls[index];
+        let mut control_len =
+            if local.is_unspecified() { 0 } else { control.set_source(local, remote) };
+        if count > 1 {
+            control_len = control.add_segment(control_len, segment as u16);
+        }
+        let mut header = self.header(index, Name::len_of(remote) as usize, control_len);
+        header.msg_hdr.msg_iov = &raw mut self.slices[first];
+        header.msg_hdr.msg_iovlen = count;
+        self.headers[index] = header;
     }
 
     /// Takes buffers until `wanted` are there or the pool is empty; returns how many there are.
@@ -177,6 +248,23 @@ impl Messages {
     }
 }
 
+impl Group {
+    const fn new(local: IpAddr, remote: SocketAddr, first: usize, len: usize) -> Self {
+        Self { local, remote, first, count: 1, segment: len, octets: len }
+    }
+
+    /// Whether one more datagram may follow: all are as long as the first, but for the last.
+    fn takes(&self, local: IpAddr, remote: SocketAddr, len: usize) -> bool {
+        let is_open = self.octets == self.segment * self.count;
+        let fits = len <= self.segment && len > 0 && self.octets + len <= GROUP_LEN;
+        is_open && fits && self.remote == remote && self.local == local
+    }
+
+    const fn is_several(&self) -> bool {
+        self.count > 1
+    }
+}
+
 impl Default for Messages {
     fn default() -> Self {
         Self::new()
@@ -185,3 +273,8 @@ impl Default for Messages {
 
 /// Octets that one datagram may have.
 const RECEIVE_LEN: usize = BUFFER_LEN - HEADROOM - TAILROOM;
+/// Octets that a group may have: those of one datagram.
+const GROUP_LEN: usize = 65_000;
+/// Datagrams to be sent alone before a group is tried again.
+const ALONE: usize = 10_000;
+const _: () = assert!(BATCH <= 64, "a group has at most UDP_MAX_SEGMENTS datagrams");

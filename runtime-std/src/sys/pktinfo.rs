@@ -1,11 +1,11 @@
-//! The control message that says to which of our addresses a datagram came, and from which one
-//! the answer leaves (`ip(7)`, RFC 3542 §6).
+//! The control messages that say to which of our addresses a datagram came, from which one the
+//! answer leaves (`ip(7)`, RFC 3542 §6), and how long the datagrams of a group are (`udp(7)`).
 #![allow(unsafe_code, reason = "control messages are laid out by hand")]
 
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 
-/// Room for one control message of packet information, aligned as its header wants.
+/// Room for packet information and the length of segments, aligned as their headers want.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 pub(super) struct Control([u8; CONTROL_LEN]);
@@ -52,6 +52,12 @@ impl Control {
         }
     }
 
+    /// Adds, behind the `len` octets there are, that the payload is datagrams of `segment` octets
+    /// and a last one of no more; returns the length of both messages.
+    pub(super) fn add_segment(&mut self, len: usize, segment: u16) -> usize {
+        self.write_at(len, libc::SOL_UDP, libc::UDP_SEGMENT, segment)
+    }
+
     /// The address that a datagram was sent to, from the `len` octets that the kernel wrote.
     pub(super) fn destination(&self, len: usize) -> Option<IpAddr> {
         let (level, kind, _) = self.header(len)?;
@@ -69,20 +75,32 @@ impl Control {
     }
 
     fn write<T: Copy>(&mut self, level: libc::c_int, kind: libc::c_int, info: T) -> usize {
-        const { assert!(HEADER_LEN + size_of::<T>() <= CONTROL_LEN) };
+        self.write_at(0, level, kind, info)
+    }
+
+    /// Writes a message at `at`; returns where the next one goes, or `at` if it does not fit.
+    fn write_at<T: Copy>(
+        &mut self,
+        at: usize,
+        level: libc::c_int,
+        kind: libc::c_int,
+        info: T,
+    ) -> usize {
+        let len = (HEADER_LEN + size_of::<T>()).next_multiple_of(align_of::<usize>());
+        let Some(room) = self.0.get_mut(at..at + len) else { return at };
         let header = libc::cmsghdr {
             cmsg_len: HEADER_LEN + size_of::<T>(),
             cmsg_level: level,
             cmsg_type: kind,
         };
-        // SAFETY: both writes stay within the array, as asserted above, and do not depend on
-        // alignment.
+        // SAFETY: both writes stay within `room`, which is as long as both, and do not depend
+        // on alignment.
         unsafe {
-            let start = self.0.as_mut_ptr();
+            let start = room.as_mut_ptr();
             start.cast::<libc::cmsghdr>().write_unaligned(header);
             start.add(HEADER_LEN).cast::<T>().write_unaligned(info);
         }
-        (HEADER_LEN + size_of::<T>()).next_multiple_of(align_of::<usize>())
+        at + len
     }
 
     fn header(&self, len: usize) -> Option<(libc::c_int, libc::c_int, usize)> {
