@@ -28,7 +28,7 @@ impl Observer for Authentication {
             let text = format!("{remote} has a session although nobody knows its password");
             return Err(Failure::new("authentication", at, text));
         }
-        if let Some(ClientFact::Opened) = fact_as(*fact) {
+        if let Some(ClientFact::Opened(_)) = fact_as(*fact) {
             self.were_up.insert(node.index() as u16);
         }
         let mark = match (fact_as(*fact), fact_as(*fact)) {

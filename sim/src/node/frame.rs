@@ -60,8 +60,16 @@ impl Ip {
         (kind == 8).then(|| Self::echo(0, self.to, self.from, mark))
     }
 
-    /// The mark of an echo request or its answer, and whether it is the answer.
+    /// A datagram with this mark that nobody answers.
+    pub fn shout(from: Ipv4Addr, to: Ipv4Addr, mark: &Mark) -> Self {
+        Self::udp((from, SHOUT_PORT), (to, SHOUT_PORT), &mark.emit())
+    }
+
+    /// The mark of a shout, an echo request or its answer, and whether it is the answer.
     pub fn mark(&self) -> Option<(bool, Mark)> {
+        if let Some((_, SHOUT_PORT, body)) = self.as_udp() {
+            return Some((false, Mark::parse(body)?));
+        }
         let (kind, mark) = self.as_echo()?;
         Some((kind == 0, Mark::parse(mark)?))
     }
@@ -230,4 +238,5 @@ pub const ARP: u16 = 0x0806;
 /// IP protocol number of UDP.
 pub const UDP: u8 = 17;
 const ICMP: u8 = 1;
+const SHOUT_PORT: u16 = 7_777;
 const MAGIC: &[u8] = b"kumihimo";
