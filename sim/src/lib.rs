@@ -11,6 +11,7 @@
 pub mod check;
 pub mod choice;
 pub mod clock;
+pub mod fault;
 pub mod net;
 pub mod node;
 pub mod observe;
@@ -22,4 +23,5 @@ pub mod scenario;
 pub mod shrink;
 pub mod story;
 pub mod trace;
+pub mod workload;
 pub mod world;

@@ -3,6 +3,8 @@
 mod echo;
 
 use crate::observe::Failure;
+use crate::story;
+use crate::workload;
 use crate::world::World;
 
 /// What drives the core.
@@ -49,16 +51,16 @@ pub struct Scenario {
 
 /// The stories: what `sim story all` plays and what has to pass.
 pub fn stories() -> impl Iterator<Item = Scenario> {
-    [].into_iter()
+    story::STORIES.iter().copied()
 }
 
 /// Everything that can be played.
 pub fn all() -> impl Iterator<Item = Scenario> {
-    stories().chain(echo::SCENARIOS)
+    stories().chain([workload::SWARM]).chain(echo::SCENARIOS)
 }
 
 /// What is played with a seed if nothing else is said.
-pub const SWARM: &str = "echo";
+pub const SWARM: &str = workload::SWARM.name;
 
 /// The scenario of this name.
 pub fn named(name: &str) -> Option<Scenario> {

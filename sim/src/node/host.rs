@@ -129,6 +129,13 @@ impl Host {
         self.send(cx, MacAddr::BROADCAST, ARP, arp.emit());
     }
 
+    /// Puts any frame on its LAN.
+    pub fn put(&self, cx: &mut NodeCx<'_>, frame: &Ethernet) {
+        if let Some(port) = self.port {
+            cx.send_frame(port, &frame.emit());
+        }
+    }
+
     fn send_ip(&mut self, cx: &mut NodeCx<'_>, packet: Ip) {
         match self.neighbours.get(&packet.to) {
             Some(&mac) => self.send(cx, mac, IPV4, packet.emit()),

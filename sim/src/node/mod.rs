@@ -9,3 +9,4 @@ pub mod host;
 pub mod machine;
 pub mod server;
 pub mod setup;
+pub mod stranger;

@@ -163,7 +163,7 @@ pub enum Output {
         /// What follows the IP header.
         bytes: Vec<u8>,
     },
-    /// An IPv4 packet came through the tunnel. Echo requests are answered, and not told.
+    /// An IPv4 packet came through the tunnel. Echo requests are answered too.
     Packet(Vec<u8>),
     /// Something happened.
     Event(Event),
@@ -580,9 +580,10 @@ impl Client {
         let Some(packet) = link.handle(now, &mut self.random, frame) else { return };
         let State::Up(address) = self.state else { return };
         let parsed = Ipv4::parse(packet).filter(|parsed| parsed.to == address);
-        match parsed.and_then(|parsed| parsed.pong()) {
-            Some(pong) => self.send_packet(now, &pong),
-            None => self.outputs.push_back(Output::Packet(packet.to_vec())),
+        let pong = parsed.and_then(|parsed| parsed.pong());
+        self.outputs.push_back(Output::Packet(packet.to_vec()));
+        if let Some(pong) = pong {
+            self.send_packet(now, &pong);
         }
     }
 

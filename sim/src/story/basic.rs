@@ -52,5 +52,5 @@ fn profiles(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
         let to = node(world, pair[1]).address().unwrap_or([0; 4].into());
         town.must_reach(world, pair[0], to)?;
     }
-    town.must_end_empty(world, &clients, Duration::from_secs(10))
+    town.must_end_empty(world, &clients, Duration::from_secs(60))
 }
