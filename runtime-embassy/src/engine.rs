@@ -4,14 +4,14 @@
 //! come back for wakes the task.
 
 use core::cell::RefCell;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr};
 use core::pin::pin;
 use core::task::{Context, Poll};
 
 use embassy_net::Stack;
 use embassy_time::Timer;
 use heapless::Deque;
-use kumihimo_core::addr::Path;
+use kumihimo_core::addr::{IKE_PORT, Path};
 use kumihimo_core::buf::{Frame, Pool};
 use kumihimo_core::event::Event;
 use kumihimo_core::ids::RequestId;
@@ -34,11 +34,11 @@ pub(crate) struct Net<'d> {
 }
 
 /// The core's server and what it is connected to.
-pub(crate) struct Engine<'r, 'd, P: Pool, O> {
-    server: Server<'d, P>,
+pub(crate) struct Engine<'r, P: Pool, O> {
+    server: Server<'r, P>,
     lan: &'r RefCell<Lan<P>>,
-    net: Net<'d>,
-    shared: &'d Shared,
+    net: Net<'r>,
+    shared: &'r Shared,
     /// The key that nobody knows, for as long as there is none.
     stand_in: [u8; 32],
     held: Option<Held<P::Buf>>,
@@ -51,16 +51,18 @@ pub(crate) struct Engine<'r, 'd, P: Pool, O> {
     is_link_up: bool,
     address: Option<(Ipv4Addr, u8)>,
     turn: u8,
-    log: Log<'d>,
+    /// Who dialled last, and when.
+    dial: (IpAddr, Instant),
+    log: Log<'r>,
     observer: O,
 }
 
-impl<'r, 'd, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, 'd, P, O> {
+impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
     pub(crate) fn new(
-        server: Server<'d, P>,
+        server: Server<'r, P>,
         lan: &'r RefCell<Lan<P>>,
-        net: Net<'d>,
-        shared: &'d Shared,
+        net: Net<'r>,
+        shared: &'r Shared,
         stand_in: [u8; 32],
         observer: O,
     ) -> Self {
@@ -78,6 +80,7 @@ impl<'r, 'd, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, 'd, P, O> {
             is_link_up: false,
             address: None,
             turn: 0,
+            dial: (Ipv4Addr::UNSPECIFIED.into(), Instant::ZERO),
             log: Log::new(shared),
             observer,
         }
@@ -192,9 +195,20 @@ impl<'r, 'd, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, 'd, P, O> {
             }
         }
         if let Ok((path, payload)) = received {
+            self.note_dial(now, &path, payload.bytes());
             self.handle(now, Input::Datagram { path, payload });
         }
         true
+    }
+
+    /// Logs when a client starts to dial: its first message knows no cookie of ours yet.
+    fn note_dial(&mut self, now: Instant, path: &Path, payload: &[u8]) {
+        let is_first = path.local.port() == IKE_PORT && payload.get(8..16) == Some(&[0; 8]);
+        let (last, at) = self.dial;
+        if is_first && (last != path.remote.ip() || now.since(at) > DIAL_APART) {
+            self.dial = (path.remote.ip(), now);
+            self.log.dial(now, path.remote);
+        }
     }
 
     fn handle(&mut self, now: Instant, input: Input<P::Buf>) {
@@ -277,7 +291,7 @@ impl<'r, 'd, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, 'd, P, O> {
     }
 
     fn handle_configure(&mut self) {
-        let Some(settings) = self.shared.with_wanted(Option::take) else { return };
+        let Some(settings) = self.shared.take_wanted() else { return };
         let verdict = self.configure(settings);
         let verdicts = &self.shared.verdicts;
         // Whoever asked before and went away does not get this one's answer.
@@ -293,7 +307,7 @@ impl<'r, 'd, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, 'd, P, O> {
         let mac = settings.mac.unwrap_or(self.net.hardware);
         self.lan.borrow_mut().set_own(mac);
         let addressing = settings.addressing;
-        let old = self.shared.with_settings(|place| place.replace(settings));
+        let old = self.shared.put_settings(settings);
         if old.is_none_or(|old| old.addressing != addressing) {
             set_address(self.net.stack, addressing);
         }
@@ -369,5 +383,7 @@ const TURNS: usize = 8;
 const ASKED: usize = 8;
 /// How long a datagram waits for the device before it is lost.
 const HELD_MAX: Duration = Duration::from_millis(50);
+/// A first message this long after another is not its repetition.
+const DIAL_APART: Duration = Duration::from_secs(20);
 /// How often the status is shown; also the heartbeat.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);

@@ -4,7 +4,7 @@
 //! there is no room is counted, and the next one that finds room says so.
 
 use core::fmt::{self, Write as _};
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddr};
 
 use kumihimo_core::event::{Event, FailureCause};
 use kumihimo_core::time::Instant;
@@ -29,6 +29,10 @@ impl<'d> Log<'d> {
 
     pub(crate) fn event(&mut self, now: Instant, event: &Event) {
         self.line(now, format_args!("{}", Fact(event)));
+    }
+
+    pub(crate) fn dial(&mut self, now: Instant, remote: SocketAddr) {
+        self.line(now, format_args!("dial from={remote}"));
     }
 
     pub(crate) fn link(&mut self, now: Instant, is_up: bool) {

@@ -20,7 +20,7 @@ use crate::engine::{Engine, Net};
 use crate::ip::ip_config;
 use crate::settings::{Settings, USERS};
 use crate::shared::{Handle, Shared};
-use crate::sockets::{NetMemory, Sockets};
+use crate::sockets::{NetMemory, PacketMeta, Sockets};
 
 /// All memory of the packet task.
 ///
@@ -105,27 +105,63 @@ impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
         let Self { shared, resources, device, hardware, settings, entropy } = self;
         let Resources { storage, limits, pool, net } = resources;
         let lan = RefCell::new(Lan::new(pool, settings.mac.unwrap_or(hardware)));
-        let config = ip_config(settings.addressing);
-        let device = Bridge::new(device, &lan);
-        let NetMemory { stack: memory, sockets } = net;
-        let mut rng = Rng::from_seed(entropy);
-        let (seed, stand_in) = (rng.array(), rng.array());
-        let (stack, mut stack_runner) = embassy_net::new(device, config, memory, rng.u64());
-        let sockets = Sockets::new(stack, sockets);
-        let server = settings
-            .with_core(&stand_in, |config| Server::new(storage, &limits, config, seed))
-            .map_err(StartError::Config)?;
-        shared.with_settings(|place| *place = Some(settings));
-        let net = Net { stack, sockets, hardware };
-        let mut engine = Engine::new(server, &lan, net, shared, stand_in, &mut observer);
-        let mut stack_run = pin!(stack_runner.run());
+        let mut meta = PacketMeta::new();
+        let parts = Parts { shared, storage, limits, net, device, hardware, settings, entropy };
+        let (mut stack, mut engine) = parts.join(&lan, &mut meta, &mut observer)?;
+        let mut stack = pin!(stack.run());
         poll_fn(|cx| {
             // The stack first: what it receives, the engine takes in the same turn.
-            let Poll::Pending = stack_run.as_mut().poll(cx);
+            let Poll::Pending = stack.as_mut().poll(cx);
             engine.poll(cx);
             Poll::Pending
         })
         .await
+    }
+}
+
+/// What is joined before the first wait, outside the future, which would keep room for each part.
+struct Parts<'d, B, D> {
+    shared: &'d Shared,
+    storage: Storage<'d, B>,
+    limits: Limits,
+    net: &'d mut NetMemory,
+    device: D,
+    hardware: [u8; 6],
+    settings: Settings,
+    entropy: [u8; 32],
+}
+
+type Joined<'r, P, D, O> =
+    (embassy_net::Runner<'r, Bridge<'r, D, P>>, Engine<'r, P, O>);
+
+impl<'d, B, D: Driver> Parts<'d, B, D>
+where
+    B: AsRef<[u8]> + AsMut<[u8]>,
+{
+    #[inline(never)]
+    fn join<'r, P: Pool<Buf = B>, O: FnMut(Instant, &Event)>(
+        self,
+        lan: &'r RefCell<Lan<P>>,
+        meta: &'r mut PacketMeta,
+        observer: O,
+    ) -> Result<Joined<'r, P, D, O>, StartError>
+    where
+        'd: 'r,
+    {
+        let Self { shared, storage, limits, net, device, hardware, settings, entropy } = self;
+        let mut rng = Rng::from_seed(entropy);
+        let (seed, stand_in) = (rng.array(), rng.array());
+        let config = ip_config(settings.addressing);
+        let NetMemory { stack: memory, sockets } = net;
+        let device = Bridge::new(device, lan);
+        let (stack, runner) = embassy_net::new(device, config, memory, rng.u64());
+        let sockets = Sockets::new(stack, sockets, meta);
+        let server = settings
+            .with_core(&stand_in, |config| Server::new(storage, &limits, config, seed))
+            .map_err(StartError::Config)?;
+        shared.put_settings(settings);
+        let net = Net { stack, sockets, hardware };
+        Ok((runner, Engine::new(server, lan, net, shared, stand_in, observer)))
     }
 }
 

@@ -24,10 +24,20 @@ pub struct Shared {
     pub(crate) orders: Channel<Raw, Order, 2>,
     /// What became of [`Order::Configure`].
     pub(crate) verdicts: Channel<Raw, Result<(), Refused>, 1>,
-    wanted: Mutex<Raw, RefCell<Option<Settings>>>,
-    settings: Mutex<Raw, RefCell<Option<Settings>>>,
+    wanted: Mutex<Raw, RefCell<Place>>,
+    settings: Mutex<Raw, RefCell<Place>>,
     pub(crate) lines: Pipe<Raw, LINES_LEN>,
     status: Mutex<Raw, RefCell<Status>>,
+}
+
+/// None or one. An `Option` would be no zeros, and so take as much flash as RAM.
+type Place = heapless::Vec<Settings, 1>;
+
+fn put(place: &mut Place, settings: Settings) -> Option<Settings> {
+    let old = place.pop();
+    // It is empty now.
+    let _ = place.push(settings);
+    old
 }
 
 /// What the administrator wants of the packet task.
@@ -93,8 +103,8 @@ impl Shared {
             answers: Channel::new(),
             orders: Channel::new(),
             verdicts: Channel::new(),
-            wanted: Mutex::new(RefCell::new(None)),
-            settings: Mutex::new(RefCell::new(None)),
+            wanted: Mutex::new(RefCell::new(Place::new())),
+            settings: Mutex::new(RefCell::new(Place::new())),
             lines: Pipe::new(),
             status: Mutex::new(RefCell::new(Status::new())),
         }
@@ -109,14 +119,14 @@ impl Shared {
         self.status.lock(|status| look(&mut status.borrow_mut()))
     }
 
-    /// Settings that lie ready for [`Order::Configure`].
-    pub(crate) fn with_wanted<R>(&self, look: impl FnOnce(&mut Option<Settings>) -> R) -> R {
-        self.wanted.lock(|settings| look(&mut settings.borrow_mut()))
+    /// Takes the settings that lie ready for [`Order::Configure`].
+    pub(crate) fn take_wanted(&self) -> Option<Settings> {
+        self.wanted.lock(|place| place.borrow_mut().pop())
     }
 
-    /// The settings in force.
-    pub(crate) fn with_settings<R>(&self, look: impl FnOnce(&mut Option<Settings>) -> R) -> R {
-        self.settings.lock(|settings| look(&mut settings.borrow_mut()))
+    /// Notes the settings in force; gives those before.
+    pub(crate) fn put_settings(&self, settings: Settings) -> Option<Settings> {
+        self.settings.lock(|place| put(&mut place.borrow_mut(), settings))
     }
 }
 
@@ -143,7 +153,7 @@ impl<'d> Handle<'d> {
 
     /// The settings in force; none before the runner runs.
     pub fn settings(&self) -> Option<Settings> {
-        self.shared.with_settings(|settings| settings.clone())
+        self.shared.settings.lock(|place| place.borrow().first().cloned())
     }
 
     /// Puts new settings in force. Sessions that they do not touch stay up; addresses of the
@@ -152,7 +162,7 @@ impl<'d> Handle<'d> {
     /// # Errors
     /// Why they are refused; the old ones then stay in force.
     pub async fn configure(&self, settings: Settings) -> Result<(), Refused> {
-        self.shared.with_wanted(|wanted| *wanted = Some(settings));
+        self.shared.wanted.lock(|place| put(&mut place.borrow_mut(), settings));
         self.shared.orders.send(Order::Configure).await;
         self.shared.verdicts.receive().await
     }

@@ -23,38 +23,68 @@ pub struct NetMemory {
 }
 
 pub(crate) struct SocketMemory {
-    ike: UdpMemory<2, 4096>,
-    natt: UdpMemory<NATT_QUEUE, { NATT_QUEUE * 1504 }>,
+    ike: UdpMemory<{ IKE_QUEUE * 2048 }>,
+    natt: UdpMemory<{ NATT_QUEUE * 1504 }>,
     #[cfg(feature = "l2tp-raw")]
-    l2tp: UdpMemory<NATT_QUEUE, { NATT_QUEUE * 1504 }>,
-    esp_meta: [raw::PacketMetadata; NATT_QUEUE],
-    esp: [u8; NATT_QUEUE * 1504],
+    l2tp: UdpMemory<{ NATT_QUEUE * 1504 }>,
+    esp: [u8; ESP_QUEUE * 1504],
 }
 
-struct UdpMemory<const N: usize, const LEN: usize> {
-    rx_meta: [udp::PacketMetadata; N],
+struct UdpMemory<const LEN: usize> {
     rx: [u8; LEN],
-    tx_meta: [udp::PacketMetadata; 1],
     tx: [u8; TX_LEN],
 }
 
-impl<const N: usize, const LEN: usize> UdpMemory<N, LEN> {
+impl<const LEN: usize> UdpMemory<LEN> {
     const fn new() -> Self {
+        Self { rx: [0; LEN], tx: [0; TX_LEN] }
+    }
+}
+
+/// Where packets begin in the sockets' memory. Apart, because it does not begin as zeros.
+pub(crate) struct PacketMeta {
+    ike: UdpMeta<IKE_QUEUE>,
+    natt: UdpMeta<NATT_QUEUE>,
+    #[cfg(feature = "l2tp-raw")]
+    l2tp: UdpMeta<NATT_QUEUE>,
+    esp: [raw::PacketMetadata; ESP_QUEUE],
+}
+
+struct UdpMeta<const N: usize> {
+    rx: [udp::PacketMetadata; N],
+    tx: [udp::PacketMetadata; 1],
+}
+
+impl<const N: usize> UdpMeta<N> {
+    const fn new() -> Self {
+        Self { rx: [udp::PacketMetadata::EMPTY; N], tx: [udp::PacketMetadata::EMPTY; 1] }
+    }
+}
+
+impl PacketMeta {
+    pub(crate) const fn new() -> Self {
         Self {
-            rx_meta: [udp::PacketMetadata::EMPTY; N],
-            rx: [0; LEN],
-            tx_meta: [udp::PacketMetadata::EMPTY; 1],
-            tx: [0; TX_LEN],
+            ike: UdpMeta::new(),
+            natt: UdpMeta::new(),
+            #[cfg(feature = "l2tp-raw")]
+            l2tp: UdpMeta::new(),
+            esp: [raw::PacketMetadata::EMPTY; ESP_QUEUE],
         }
     }
+}
 
-    fn socket<'d>(&'d mut self, stack: Stack<'d>, port: u16) -> UdpSocket<'d> {
-        let Self { rx_meta, rx, tx_meta, tx } = self;
-        let mut socket = UdpSocket::new(stack, rx_meta, rx, tx_meta, tx);
-        // Only an open socket or port 0 is refused.
-        let _ = socket.bind(port);
-        socket
-    }
+fn socket<'d, const N: usize, const LEN: usize>(
+    stack: Stack<'d>,
+    port: u16,
+    memory: &'d mut UdpMemory<LEN>,
+    meta: &'d mut UdpMeta<N>,
+) -> UdpSocket<'d> {
+    let rx = (&mut meta.rx, &mut memory.rx);
+    let tx = (&mut meta.tx, &mut memory.tx);
+    let mut socket = UdpSocket::new(stack, rx.0, rx.1, tx.0, tx.1);
+    // Only an open socket or port 0 is refused.
+    let _ = socket.bind(port);
+    socket
 }
 
 impl NetMemory {
@@ -67,8 +97,7 @@ impl NetMemory {
                 natt: UdpMemory::new(),
                 #[cfg(feature = "l2tp-raw")]
                 l2tp: UdpMemory::new(),
-                esp_meta: [raw::PacketMetadata::EMPTY; NATT_QUEUE],
-                esp: [0; NATT_QUEUE * 1504],
+                esp: [0; ESP_QUEUE * 1504],
             },
         }
     }
@@ -100,16 +129,20 @@ pub(crate) enum Lost {
 pub(crate) type Received<B> = Result<(Path, Frame<B>), Lost>;
 
 impl<'d> Sockets<'d> {
-    pub(crate) fn new(stack: Stack<'d>, memory: &'d mut SocketMemory) -> Self {
+    pub(crate) fn new(
+        stack: Stack<'d>,
+        memory: &'d mut SocketMemory,
+        meta: &'d mut PacketMeta,
+    ) -> Self {
         #[cfg(feature = "l2tp-raw")]
-        let l2tp = Some(memory.l2tp.socket(stack, L2TP_PORT));
+        let l2tp = Some(socket(stack, L2TP_PORT, &mut memory.l2tp, &mut meta.l2tp));
         #[cfg(not(feature = "l2tp-raw"))]
         let l2tp = None;
         let (version, protocol) = (Some(IpVersion::Ipv4), Some(IpProtocol::IpSecEsp));
-        let (meta, room) = (&mut memory.esp_meta, &mut memory.esp);
-        let esp = RawSocket::new(stack, version, protocol, meta, room, &mut [], &mut []);
-        let natt = Some(memory.natt.socket(stack, NATT_PORT));
-        let ike = Some(memory.ike.socket(stack, IKE_PORT));
+        let (esp_meta, room) = (&mut meta.esp, &mut memory.esp);
+        let esp = RawSocket::new(stack, version, protocol, esp_meta, room, &mut [], &mut []);
+        let natt = Some(socket(stack, NATT_PORT, &mut memory.natt, &mut meta.natt));
+        let ike = Some(socket(stack, IKE_PORT, &mut memory.ike, &mut meta.ike));
         Self { udp: [natt, ike, l2tp], esp, next: 0 }
     }
 
@@ -205,8 +238,12 @@ fn open_ipv4<B: AsRef<[u8]> + AsMut<[u8]>>(mut frame: Frame<B>) -> Option<(Path,
 
 /// Three for UDP, one for ESP, one for DHCP.
 pub(crate) const SOCKETS: usize = 5;
+/// Datagrams that wait in the socket of IKE.
+const IKE_QUEUE: usize = 2;
 /// Datagrams that wait in the socket of clients' traffic.
 const NATT_QUEUE: usize = 4;
+/// Packets of bare ESP that wait; few clients send it.
+const ESP_QUEUE: usize = 2;
 /// Octets of the longest IP packet in a frame.
 const MTU: usize = 1500;
 /// Octets of the longest datagram that goes out in fragments.

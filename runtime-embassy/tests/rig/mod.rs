@@ -30,7 +30,7 @@ use wire::{Port, Wire};
 
 static_tables! {
     /// The tables of the board under test.
-    struct Tables<Buffer>, kumihimo_core::limits::Limits::board(4);
+    pub struct Tables<Buffer>, kumihimo_core::limits::Limits::board(4);
 }
 
 pub const BOARD: [u8; 4] = [192, 0, 2, 1];
