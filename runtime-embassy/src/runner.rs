@@ -131,8 +131,7 @@ struct Parts<'d, B, D> {
     entropy: [u8; 32],
 }
 
-type Joined<'r, P, D, O> =
-    (embassy_net::Runner<'r, Bridge<'r, D, P>>, Engine<'r, P, O>);
+type Joined<'r, P, D, O> = (embassy_net::Runner<'r, Bridge<'r, D, P>>, Engine<'r, P, O>);
 
 impl<'d, B, D: Driver> Parts<'d, B, D>
 where
