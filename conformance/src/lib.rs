@@ -2,7 +2,8 @@
 //!
 //! [`lab`] builds what a case needs (namespaces, guests, servers); [`clients`] holds the cases that
 //! dial with stock Linux software. [`tidy`], [`layers`] and [`licences`] are what the source tree
-//! itself has to keep to, [`ceilings`] what the packet path may cost.
+//! itself has to keep to, [`ceilings`] what the packet path may cost. [`uf2`] packs firmware for a
+//! boot loader.
 
 pub mod ceilings;
 pub mod clients;
@@ -11,3 +12,4 @@ pub mod layers;
 pub mod licences;
 pub mod source;
 pub mod tidy;
+pub mod uf2;

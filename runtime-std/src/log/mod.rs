@@ -16,7 +16,7 @@ mod tests;
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, SystemTime};
 
@@ -33,7 +33,7 @@ use line::{Line, Value};
 #[derive(Clone, Debug)]
 pub struct Logger {
     queue: Arc<Queue<Entry>>,
-    lost: Arc<AtomicU64>,
+    lost: Arc<AtomicUsize>,
     level: Level,
 }
 

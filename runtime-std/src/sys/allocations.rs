@@ -4,7 +4,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The system's allocator, counted.
 #[derive(Debug)]
@@ -43,8 +43,8 @@ pub fn of_this_thread() -> u64 {
 
 /// Publishes the figures of the packet thread; called by that thread.
 pub fn publish(inputs: u64) {
-    PACKET_THREAD.store(of_this_thread(), Ordering::Relaxed);
-    INPUTS.store(inputs, Ordering::Relaxed);
+    PACKET_THREAD.store(of_this_thread() as usize, Ordering::Relaxed);
+    INPUTS.store(inputs as usize, Ordering::Relaxed);
 }
 
 /// The figures of the packet thread, as a line.
@@ -62,5 +62,6 @@ fn count() {
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
-static PACKET_THREAD: AtomicU64 = AtomicU64::new(0);
-static INPUTS: AtomicU64 = AtomicU64::new(0);
+// Not every router's processor has an atomic of 64 bits.
+static PACKET_THREAD: AtomicUsize = AtomicUsize::new(0);
+static INPUTS: AtomicUsize = AtomicUsize::new(0);
