@@ -37,4 +37,4 @@ router_dial() {
   sed -nE "s/^ok +$case +(.*) \([0-9.]+ s\)$/\1/p" "$folder/clients.log" >&3
 }
 
-ROUTER_OCTETS_MAX=$((3 * 1024 * 1024))
+ROUTER_OCTETS_MAX=$((4 * 1024 * 1024))

@@ -12,8 +12,12 @@ const LINE_CHARS_MAX: usize = 100;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// The only folders with `unsafe` code.
-const UNSAFE_FOLDERS: &[&str] =
-    &["runtime-std/src/sys/", "runtime-embassy/boards/qemu-mps2/src/sys/"];
+const UNSAFE_FOLDERS: &[&str] = &[
+    "runtime-std/src/sys/",
+    "runtime-embassy/boards/nucleo-h753zi/src/sys/",
+    "runtime-embassy/boards/qemu-mps2/src/sys/",
+    "runtime-embassy/boards/w5500-evb-pico2/src/sys/",
+];
 /// The only file of the core that may name a random generator.
 const RNG_FILE: &str = "core/src/crypto/rng.rs";
 /// Crates that make random numbers, as code names them.

@@ -31,6 +31,7 @@ mod engine;
 mod ip;
 #[cfg(feature = "net")]
 mod log;
+mod mac;
 #[cfg(feature = "net")]
 mod outer;
 #[cfg(feature = "net")]
@@ -45,6 +46,7 @@ mod sockets;
 mod store;
 
 pub use board::{Board, ResetReason};
+pub use mac::mac_of;
 pub use settings::Settings;
 pub use store::{Origin, Store, StoreError};
 
