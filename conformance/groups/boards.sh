@@ -3,11 +3,16 @@
 # shellcheck shell=bash disable=SC2034
 # shellcheck source=conformance/router.sh
 . conformance/router.sh
-packages=("${router_packages[@]}")
+# shellcheck source=conformance/firmware.sh
+. conformance/firmware.sh
+packages=("${router_packages[@]}" "${firmware_packages[@]}")
 rust=yes
 
 cases() {
   boards_options
+  check harness cargo build --release --locked -q -p kumihimo-conformance --bins
+  check qemu-mps2 firmware qemu-mps2 an386 thumbv7em-none-eabihf an386
+  firmware_cases
   check router-aarch64 router_build aarch64
   check router-aarch64-dial router_dial aarch64 qemu-aarch64-static dial-udp
   check router-aarch64-dial-esp router_dial aarch64 qemu-aarch64-static dial-esp

@@ -24,30 +24,29 @@ impl Span {
     }
 }
 
-/// Up to `N` actions and up to `BYTES` octets for them.
+/// Up to `N` actions and up to [`OUTBOX_BYTES`] octets for them, on the caller's stack.
 ///
-/// They are the most that one call of the component can push. What does not fit is refused and
-/// remembered.
+/// `N` is the most that one call of the component can push. What does not fit is refused and
+/// remembered; the server counts it.
 #[derive(Debug)]
-pub struct Outbox<T, const N: usize, const BYTES: usize> {
+pub struct Outbox<T, const N: usize> {
     actions: heapless::Deque<T, N>,
-    bytes: [u8; BYTES],
+    bytes: [u8; OUTBOX_BYTES],
     used: u16,
     overflowed: bool,
 }
 
-impl<T, const N: usize, const BYTES: usize> Default for Outbox<T, N, BYTES> {
+impl<T, const N: usize> Default for Outbox<T, N> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T, const N: usize, const BYTES: usize> Outbox<T, N, BYTES> {
+impl<T, const N: usize> Outbox<T, N> {
     /// An empty outbox.
     pub const fn new() -> Self {
-        const { assert!(BYTES <= u16::MAX as usize, "a span fits") };
         let actions = heapless::Deque::new();
-        Self { actions, bytes: [0; BYTES], used: 0, overflowed: false }
+        Self { actions, bytes: [0; OUTBOX_BYTES], used: 0, overflowed: false }
     }
 
     /// Adds `action` at the end.
@@ -111,3 +110,6 @@ impl<T, const N: usize, const BYTES: usize> Outbox<T, N, BYTES> {
         self.overflowed
     }
 }
+
+/// Octets that one outbox can carry: two IKE messages with a 4096-bit key exchange each.
+pub const OUTBOX_BYTES: usize = 3072;

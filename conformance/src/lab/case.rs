@@ -36,9 +36,11 @@ pub enum Weight {
 /// How the harness was called.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The group whose cases these are.
+    pub group: &'static str,
     /// Which server is dialled.
     pub kind: Kind,
-    /// The `kumihimo` program.
+    /// The `kumihimo` program, or the folder with firmware.
     pub program: PathBuf,
     /// Folder with guest-init and client.sh.
     pub sources: PathBuf,
@@ -76,7 +78,7 @@ impl<'a> Lab<'a> {
         self.options.kind
     }
 
-    /// The `kumihimo` program.
+    /// The `kumihimo` program, or the folder with firmware.
     pub fn program(&self) -> &Path {
         &self.options.program
     }
@@ -94,6 +96,11 @@ impl<'a> Lab<'a> {
     /// When the case must be over.
     pub fn end(&self) -> Instant {
         self.end
+    }
+
+    /// A name that no other case of this run has.
+    pub fn unique(&self) -> &str {
+        &self.unique
     }
 
     /// A namespace of this case.

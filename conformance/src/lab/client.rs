@@ -41,6 +41,8 @@ pub struct Profile {
     pub listen: &'static str,
     /// Further `conn` sections.
     pub more_conns: String,
+    /// What the client reaches through the tunnel.
+    pub network: &'static str,
 }
 
 /// A client that dials from a guest.
@@ -78,6 +80,7 @@ impl Profile {
             lifetimes: ("3h", "1h"),
             listen: "",
             more_conns: String::new(),
+            network: NETWORK,
         }
     }
 
@@ -143,12 +146,12 @@ impl Client {
 
     /// Dials, repeating `ipsec up` where strongSwan itself gave up; `limit` is for all together.
     pub fn dial_repeating(&mut self, limit: Duration, repeats: u32) -> Outcome<Dialled> {
-        let seconds = limit.as_secs();
+        let (seconds, network) = (limit.as_secs(), self.profile.network);
         let script = format!(
             "now; start=$now\nipsec_up_repeating server {seconds} {repeats} || exit 10\n\
              now; secured=$now\ncall_up $(({seconds} - (now - start) / 1000000)) || exit 11\n\
              now; address=$(ppp_address)\n\
-             [ -n \"$address\" ] && ip route replace {NETWORK} dev ppp0 ||\n\
+             [ -n \"$address\" ] && ip route replace {network} dev ppp0 ||\n\
              {{ echo 'ppp0 went again'; call_logs; exit 12; }}\n\
              echo \"dialled $address $start $secured $now\""
         );

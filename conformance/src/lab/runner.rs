@@ -27,7 +27,7 @@ struct Board {
     tally: Tally,
 }
 
-/// Runs the cases and prints the summary of group `clients`; true when none failed.
+/// Runs the cases and prints the summary of their group; true when none failed.
 pub fn run_cases(options: &Options, cases: &[Case]) -> bool {
     let board = Mutex::new(Board {
         // Long ones first, so that no long one is left for the end.
@@ -37,8 +37,9 @@ pub fn run_cases(options: &Options, cases: &[Case]) -> bool {
         tally: Tally::default(),
     });
     let changed = Condvar::new();
+    let group = options.group;
     println!(
-        "clients: {} cases against {}, logs in {}",
+        "{group}: {} cases against {}, logs in {}",
         cases.len(),
         options.kind,
         options.logs.display()
@@ -77,7 +78,7 @@ pub fn run_cases(options: &Options, cases: &[Case]) -> bool {
     });
     let tally = board.into_inner().unwrap_or_else(PoisonError::into_inner).tally;
     println!(
-        "clients: {} passed, {} failed, {} skipped",
+        "{group}: {} passed, {} failed, {} skipped",
         tally.passed, tally.failed, tally.skipped
     );
     tally.failed == 0

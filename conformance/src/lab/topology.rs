@@ -196,6 +196,19 @@ impl Site {
         Self::new(lab, "203.0.113.1", server, vec![edge, home], seats)
     }
 
+    /// An office: a LAN, which is a bridge in one namespace, with a board at `address` on the TAP
+    /// device `board`; clients sit elsewhere, behind the namespace as a router.
+    pub fn office(lab: &Lab<'_>, address: &'static str, seats: u8) -> Outcome<Self> {
+        let office = lab.namespace("office")?;
+        office.ip("link add wire type bridge")?;
+        office.up("wire", &["10.9.0.1/24"])?;
+        office.tap("board", &[])?;
+        office.ip("link set board master wire")?;
+        office.sysctl("net.ipv4.ip_forward=1")?;
+        let seats = (1..=seats).map(|n| behind(&office, n)).collect::<Outcome<Vec<_>>>()?;
+        Self::new(lab, address, office, Vec::new(), seats)
+    }
+
     fn new(
         lab: &Lab<'_>,
         address: &'static str,

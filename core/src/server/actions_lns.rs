@@ -38,8 +38,7 @@ impl<P: Pool> Server<'_, P> {
                     .and_then(|message| self.send_l2tp(cx, carrier, message));
                 self.count(sent);
             }
-            Action::TunnelUp { tunnel, carrier } => {
-                let host_name = self.lns.host_name(tunnel).cloned().unwrap_or_default();
+            Action::TunnelUp { tunnel, carrier, host_name } => {
                 if let Some(path) = self.path_of(carrier) {
                     self.tell(Event::TunnelUp { tunnel, remote: path.remote, host_name });
                 }

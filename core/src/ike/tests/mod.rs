@@ -112,7 +112,6 @@ impl Lab {
                 Action::PeerDown { cause, .. } => Seen::Down(cause),
                 Action::Event(event) => Seen::Event(event),
                 Action::Dh { token, job } => {
-                    let job = job.assemble(&out);
                     if self.holds {
                         self.held.push((token, job));
                     } else {

@@ -63,11 +63,14 @@ pub fn run_thread(init: impl FnOnce(Spawner)) -> ! {
     }
 }
 
-/// Cycles slept, and the longest that the packet executor waited since it was last asked, in
-/// cycles.
-pub fn figures() -> (u64, u32) {
-    let slept = critical_section::with(|section| *SLEPT.borrow_ref(section));
-    (slept, LONGEST_WAIT.swap(0, Ordering::Relaxed))
+/// Cycles slept since the start.
+pub fn slept() -> u64 {
+    critical_section::with(|section| *SLEPT.borrow_ref(section))
+}
+
+/// The longest that the packet executor had to wait for the processor so far, in cycles.
+pub fn longest_wait() -> u32 {
+    LONGEST_WAIT.load(Ordering::Relaxed)
 }
 
 /// Whether the packet executor runs, or was interrupted.

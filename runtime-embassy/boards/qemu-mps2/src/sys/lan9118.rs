@@ -4,6 +4,7 @@
 //! which takes frames until there is none and lets the chip interrupt again. The MAC accepts
 //! every frame of the wire: the hub needs those for its clients' addresses.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
@@ -17,6 +18,7 @@ use crate::sys::register::Registers;
 #[derive(Debug)]
 pub struct Lan9118 {
     mac: [u8; 6],
+    is_link_up: bool,
     received: Frame,
     to_send: Frame,
 }
@@ -65,10 +67,11 @@ impl Lan9118 {
         // Statuses of sent frames are not read; they may overrun.
         REGISTERS.write(TX_CFG, TX_CFG_ON | TX_CFG_STATUS_OVERRUN);
         write_mac(MAC_CR, MAC_RX_ON | MAC_TX_ON | MAC_FULL_DUPLEX | MAC_PROMISCUOUS)?;
+        write_phy(PHY_INTERRUPT_MASK, PHY_NEGOTIATED | PHY_LINK_LOST)?;
         write_phy(PHY_CONTROL, PHY_NEGOTIATE)?;
         interrupts::enable(irq::ETHERNET);
-        REGISTERS.write(INT_EN, INT_RX);
-        Ok(Self { mac, received: Frame([0; WORDS]), to_send: Frame([0; WORDS]) })
+        REGISTERS.write(INT_EN, INT_RX | INT_PHY);
+        Ok(Self { mac, is_link_up: false, received: Frame([0; WORDS]), to_send: Frame([0; WORDS]) })
     }
 
     /// The station's address.
@@ -92,7 +95,7 @@ impl Lan9118 {
         }
         WAKER.register(cx.waker());
         REGISTERS.write(INT_STS, INT_RX);
-        REGISTERS.write(INT_EN, INT_RX);
+        REGISTERS.write(INT_EN, INT_RX | INT_PHY);
         // One may have come before the interrupt was on.
         waiting() > 0
     }
@@ -144,10 +147,14 @@ impl Driver for Lan9118 {
 
     fn link_state(&mut self, cx: &mut Context<'_>) -> LinkState {
         WAKER.register(cx.waker());
-        match read_phy(PHY_STATUS) {
-            Ok(status) if status & PHY_LINK_UP != 0 => LinkState::Up,
-            _ => LinkState::Down,
+        if LINK_CHANGED.swap(false, Ordering::Relaxed) {
+            // Asking for the cause clears it; the status tells the past first, then the present.
+            let status = read_phy(PHY_INTERRUPT_SOURCE)
+                .and_then(|_| read_phy(PHY_STATUS))
+                .and_then(|_| read_phy(PHY_STATUS));
+            self.is_link_up = status.is_ok_and(|status| status & PHY_LINK_UP != 0);
         }
+        if self.is_link_up { LinkState::Up } else { LinkState::Down }
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -202,8 +209,11 @@ impl Frame {
     }
 }
 
-/// Interrupt: a frame waits. Masks it until the driver has looked.
+/// Interrupt: a frame waits, or the link changed. Masks both until the driver has looked.
 pub extern "C" fn on_interrupt() {
+    if REGISTERS.read(INT_STS) & INT_PHY != 0 {
+        LINK_CHANGED.store(true, Ordering::Relaxed);
+    }
     REGISTERS.write(INT_EN, 0);
     WAKER.wake();
 }
@@ -290,6 +300,8 @@ fn until(ready: impl Fn() -> bool) -> Result<(), Absent> {
 }
 
 static WAKER: AtomicWaker = AtomicWaker::new();
+/// Whether the PHY is to be asked; at the start it is.
+static LINK_CHANGED: AtomicBool = AtomicBool::new(true);
 static LOST: critical_section::Mutex<core::cell::RefCell<Lost>> =
     critical_section::Mutex::new(core::cell::RefCell::new(Lost { broken: 0, overrun: 0 }));
 
@@ -327,6 +339,7 @@ const IRQ_ENABLE: u32 = 1 << 8;
 const IRQ_ACTIVE_HIGH: u32 = 1 << 4;
 const IRQ_PUSH_PULL: u32 = 1 << 0;
 const INT_RX: u32 = 1 << 3;
+const INT_PHY: u32 = 1 << 18;
 const HW_CFG_RESET: u32 = 1 << 0;
 const TX_CFG_ON: u32 = 1 << 1;
 const TX_CFG_STATUS_OVERRUN: u32 = 1 << 2;
@@ -352,6 +365,10 @@ const MII_WRITE: u32 = 1 << 1;
 const INTERNAL_PHY: u32 = 1;
 const PHY_CONTROL: u32 = 0;
 const PHY_STATUS: u32 = 1;
+const PHY_INTERRUPT_SOURCE: u32 = 29;
+const PHY_INTERRUPT_MASK: u32 = 30;
+const PHY_LINK_LOST: u32 = 1 << 4;
+const PHY_NEGOTIATED: u32 = 1 << 6;
 /// 100 Mbit/s, negotiation on and begun.
 const PHY_NEGOTIATE: u32 = 1 << 13 | 1 << 12 | 1 << 9;
 const PHY_LINK_UP: u32 = 1 << 2;
