@@ -12,6 +12,13 @@ pub trait Board {
 
     /// Resets the board. The next start says [`ResetReason::Command`].
     fn reboot(&self) -> !;
+
+    /// A command of the console that only this board has: writes the answer, each line ending in
+    /// `\r\n`, and tells whether there is such a command.
+    fn command(&self, line: &str, answer: &mut dyn fmt::Write) -> bool {
+        let _ = (line, answer);
+        false
+    }
 }
 
 /// Feeds the watchdog for as long as the server lives. Runs for ever, below the packet task.

@@ -336,11 +336,12 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
             return;
         }
         self.report_at = now + REPORT_INTERVAL;
-        let mut traffic = self.lan.borrow().traffic;
+        let (mut traffic, mac) = (self.lan.borrow().traffic, self.lan.borrow().own());
         traffic.lost_lines = self.log.lost_lines();
         self.shared.with_status(|status| {
             status.beats = status.beats.wrapping_add(1);
             status.is_link_up = self.is_link_up;
+            status.mac = mac;
             status.address = self.address;
             status.sessions = self.server.session_count();
             status.drops.clone_from(self.server.drops());

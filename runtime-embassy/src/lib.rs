@@ -9,7 +9,7 @@
 //!  +-------------------------------------+     +------------------------------+
 //!  | Runner::run                         |     | Offload::run: Diffie-Hellman |
 //!  |   core's Server <-> bridge <-> NIC  |<--->| Console::run: serial, flash  |
-//!  |   embassy-net: UDP 500/4500, ESP    |     | Watchdog::run                |
+//!  |   embassy-net: UDP 500/4500, ESP    |     | watch: the watchdog          |
 //!  +-------------------------------------+     +------------------------------+
 //!                         all they share is in Shared
 //! ```
@@ -25,6 +25,8 @@ extern crate std;
 pub mod board;
 #[cfg(feature = "net")]
 mod bridge;
+#[cfg(feature = "net")]
+mod console;
 #[cfg(feature = "net")]
 mod engine;
 #[cfg(feature = "net")]
@@ -45,7 +47,11 @@ mod shared;
 mod sockets;
 mod store;
 
+#[cfg(feature = "net")]
+pub use board::watch;
 pub use board::{Board, ResetReason};
+#[cfg(feature = "net")]
+pub use console::Console;
 pub use mac::mac_of;
 pub use settings::Settings;
 pub use store::{Origin, Store, StoreError};

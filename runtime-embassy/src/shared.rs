@@ -56,6 +56,8 @@ pub struct Status {
     pub beats: u32,
     /// Whether the Ethernet link is up.
     pub is_link_up: bool,
+    /// The board's MAC address.
+    pub mac: [u8; 6],
     /// The board's own address, while it has one.
     pub address: Option<(Ipv4Addr, u8)>,
     /// Sessions, those included that are being opened.
@@ -210,6 +212,7 @@ impl Status {
         Self {
             beats: 0,
             is_link_up: false,
+            mac: [0; 6],
             address: None,
             sessions: 0,
             drops: DropCounters::new(),
@@ -219,6 +222,18 @@ impl Status {
 }
 
 impl Traffic {
+    /// What was lost outside the core, by name.
+    pub const fn losses(&self) -> [(&'static str, u32); 6] {
+        [
+            ("bad-frames", self.bad_frames),
+            ("no-packet-buffer", self.no_buffer),
+            ("bridge-queue-full", self.queue_full),
+            ("frames-too-long", self.too_long),
+            ("unsent-datagrams", self.unsent),
+            ("log-lines", self.lost_lines),
+        ]
+    }
+
     /// Nothing yet.
     pub const fn new() -> Self {
         Self {

@@ -5,6 +5,7 @@
 //! at any write the board starts with one or the other (ADR 0026). Flash that is written once
 //! between erasures will do.
 
+use core::fmt;
 use core::ops::Range;
 
 use embedded_storage_async::nor_flash::NorFlash;
@@ -33,6 +34,17 @@ pub enum Origin {
     Nowhere,
     /// There are some in flash, but they are damaged; those of the image stand in, if any.
     Damaged,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flash => "from flash",
+            Self::Image => "that came with the image",
+            Self::Nowhere => "are those of a new board",
+            Self::Damaged => "in flash are damaged: those of the image stand in, if any",
+        })
+    }
 }
 
 /// The flash does not do what it is told.

@@ -59,6 +59,11 @@ impl<P: Pool> Lan<P> {
         }
     }
 
+    /// The board's MAC address.
+    pub(crate) const fn own(&self) -> [u8; 6] {
+        self.own.0
+    }
+
     pub(crate) const fn set_own(&mut self, own: [u8; 6]) {
         self.own = MacAddr(own);
     }

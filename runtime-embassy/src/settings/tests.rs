@@ -108,7 +108,7 @@ pub(crate) fn full() -> Settings {
         .set_addressing(Addressing::Static { address, prefix_len: 24, gateway })
         .expect("an address");
     for number in 0..USERS {
-        let name = std::format!("{number:0width$}", width = NAME_LEN);
+        let name = std::format!("{number:0NAME_LEN$}");
         settings.add_user(&name, "password").expect("room");
     }
     settings

@@ -9,6 +9,7 @@
 
 pub mod dialer;
 pub mod host;
+pub mod serial;
 pub mod wire;
 
 use std::cell::RefCell;
@@ -46,6 +47,10 @@ pub struct Rig {
     pub log: String,
     /// Whether key exchanges are computed.
     pub computes: bool,
+    /// Whether the packet task runs.
+    pub runs: bool,
+    /// Whether the rig reads the log, in the place of a console.
+    pub keeps_log: bool,
     runner: Task,
     offload: Task,
     others: Vec<Task>,
@@ -101,6 +106,14 @@ pub fn settings() -> Settings {
     settings
 }
 
+/// The value of a future that waits for nothing.
+pub fn now_or_never<T>(future: impl Future<Output = T>) -> T {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
 impl Rig {
     pub fn new(settings: Settings) -> Self {
         static CLOCK: Mutex<()> = Mutex::new(());
@@ -131,6 +144,8 @@ impl Rig {
             events,
             log: String::new(),
             computes: true,
+            runs: true,
+            keeps_log: true,
             runner: Task::new(run),
             offload: Task::new(async move { handle.offload().run().await }),
             others: Vec::new(),
@@ -167,7 +182,7 @@ impl Rig {
     pub fn settle(&mut self) {
         for rounds in 0.. {
             assert!(rounds < 10_000, "the LAN comes to rest");
-            let mut busy = self.runner.run();
+            let mut busy = self.runs && self.runner.run();
             if self.computes {
                 busy |= self.offload.run();
             }
@@ -175,7 +190,9 @@ impl Rig {
                 busy |= task.run();
             }
             busy |= self.carry();
-            self.read_log();
+            if self.keeps_log {
+                self.read_log();
+            }
             if !busy {
                 return;
             }
@@ -209,10 +226,8 @@ impl Rig {
         let mut room = [0; 512];
         loop {
             let mut read = Box::pin(handle.read_log(&mut room));
-            let waker = Waker::noop();
-            let Poll::Ready(len) = read.as_mut().poll(&mut Context::from_waker(waker)) else {
-                return;
-            };
+            let mut cx = Context::from_waker(Waker::noop());
+            let Poll::Ready(len) = read.as_mut().poll(&mut cx) else { return };
             drop(read);
             self.log.push_str(&String::from_utf8_lossy(&room[..len]));
         }
