@@ -13,6 +13,12 @@ pub struct Limits {
     pub half_open: usize,
     /// IKE peers of one remote address.
     pub peers_per_address: usize,
+    /// IKE SAs, those that are being negotiated included.
+    pub ike_sas: usize,
+    /// Quick modes on their way.
+    pub exchanges: usize,
+    /// Places to count what addresses take; best several times the peers.
+    pub quotas: usize,
     /// Pairs of IPsec SAs.
     pub sas: usize,
     /// Pairs of IPsec SAs of one peer.
@@ -39,6 +45,8 @@ pub struct Limits {
     pub users: usize,
     /// Outputs that wait to be polled.
     pub outputs: usize,
+    /// Facts among them.
+    pub events: usize,
     /// Ethernet frames on their way into a hub.
     pub frames: usize,
     /// Questions that wait for their answer.
@@ -54,6 +62,9 @@ impl Limits {
             peers: sessions * 2 + 64,
             half_open: sessions / 2 + 64,
             peers_per_address: 1_000,
+            ike_sas: (sessions * 2 + 64) * 2 + sessions / 2 + 64,
+            exchanges: sessions / 2 + 64,
+            quotas: (sessions * 2 + 64) * 4 + 64,
             sas: sessions * 4 + 64,
             sas_per_peer: 100,
             tunnels: sessions + 64,
@@ -67,6 +78,7 @@ impl Limits {
             leases: calls + 1_024,
             users: 10_000,
             outputs: 512,
+            events: 256,
             frames: 256,
             requests: 256,
         }
@@ -74,30 +86,35 @@ impl Limits {
 
     /// Tables for `clients` clients with one session each, on a board with little memory.
     ///
-    /// Each client has room for what a rekey and a redial hold twice for a while. There is one
-    /// hub, bridged to the wire behind it, or routed.
+    /// Each client has room for a rekey; two of them at once, for a redial before the old dial
+    /// has been given up. There is one hub, bridged to the wire behind it, or routed.
     pub const fn board(clients: usize) -> Self {
-        let spare = clients / 2 + 2;
+        let spare = 2;
+        let half_open = 6;
         Self {
             batch: 1,
             peers: clients + spare,
-            half_open: 6,
-            peers_per_address: 8,
+            half_open,
+            peers_per_address: clients + spare + half_open,
+            ike_sas: clients * 2 + half_open,
+            exchanges: 4,
+            quotas: 32,
             sas: clients * 2 + spare,
             sas_per_peer: 4,
             tunnels: clients + spare,
             tunnels_per_carrier: 2,
-            calls: clients + 1,
+            calls: clients + spare,
             calls_per_tunnel: 2,
             hubs: 1,
-            ports: clients + 4,
-            macs: clients * 2 + 64,
+            ports: clients + spare + 2,
+            macs: clients * 2 + 48,
             floods: 4,
-            leases: clients + spare,
+            leases: clients * 2,
             users: 16,
-            outputs: 40,
+            outputs: 34,
+            events: 12,
             frames: 8,
-            requests: 4,
+            requests: 3,
         }
     }
 }

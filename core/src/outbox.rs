@@ -24,29 +24,30 @@ impl Span {
     }
 }
 
-/// Up to `N` actions and up to [`OUTBOX_BYTES`] octets for them, on the caller's stack.
+/// Up to `N` actions and up to `BYTES` octets for them.
 ///
-/// `N` is the most that one call of the component can push. What does not fit is refused and
-/// remembered; the server counts it.
+/// They are the most that one call of the component can push. What does not fit is refused and
+/// remembered.
 #[derive(Debug)]
-pub struct Outbox<T, const N: usize> {
+pub struct Outbox<T, const N: usize, const BYTES: usize> {
     actions: heapless::Deque<T, N>,
-    bytes: [u8; OUTBOX_BYTES],
+    bytes: [u8; BYTES],
     used: u16,
     overflowed: bool,
 }
 
-impl<T, const N: usize> Default for Outbox<T, N> {
+impl<T, const N: usize, const BYTES: usize> Default for Outbox<T, N, BYTES> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T, const N: usize> Outbox<T, N> {
+impl<T, const N: usize, const BYTES: usize> Outbox<T, N, BYTES> {
     /// An empty outbox.
     pub const fn new() -> Self {
+        const { assert!(BYTES <= u16::MAX as usize, "a span fits") };
         let actions = heapless::Deque::new();
-        Self { actions, bytes: [0; OUTBOX_BYTES], used: 0, overflowed: false }
+        Self { actions, bytes: [0; BYTES], used: 0, overflowed: false }
     }
 
     /// Adds `action` at the end.
@@ -110,6 +111,3 @@ impl<T, const N: usize> Outbox<T, N> {
         self.overflowed
     }
 }
-
-/// Octets that one outbox can carry: two IKE messages with a 4096-bit key exchange each.
-pub const OUTBOX_BYTES: usize = 3072;

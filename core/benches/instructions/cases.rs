@@ -203,7 +203,7 @@ fn main_mode() -> u64 {
             match action {
                 Action::Send { message, .. } => answer = out.bytes(message).to_vec(),
                 Action::Dh { token, job } => {
-                    let result = job.run();
+                    let result = job.assemble(&out).run();
                     counted(|| ike.handle_dh(&mut cx, token, &result, &mut out)).unwrap();
                 }
                 _ => {}

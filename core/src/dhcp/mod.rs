@@ -36,7 +36,7 @@ pub enum Action {
 }
 
 /// Room for the actions of one call.
-pub type Actions = Outbox<Action, 1>;
+pub type Actions = Outbox<Action, 1, REPLY_LEN>;
 
 /// The DHCP servers of all hubs.
 #[derive(Debug)]
@@ -164,6 +164,8 @@ impl Settings {
 
 /// The shortest lease: shorter ones would leave no time to renew.
 const LEASE_MIN: Duration = Duration::from_secs(15);
+/// Octets of the longest reply.
+const REPLY_LEN: usize = 768;
 
 #[cfg(test)]
 mod tests;

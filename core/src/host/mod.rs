@@ -63,7 +63,7 @@ pub enum Action {
 }
 
 /// Room for the actions of one call: no call pushes more than 6.
-pub type Actions = Outbox<Action, 8>;
+pub type Actions = Outbox<Action, 8, OCTETS_MAX>;
 
 /// What becomes of a frame from the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -334,6 +334,8 @@ pub const HOST_NAME_LEN: usize = 32;
 
 /// Octets of the longest packet on a hub.
 const ETHERNET_MTU: u16 = 1500;
+/// Octets of two DHCP messages and some of ARP.
+const OCTETS_MAX: usize = 1024;
 const _: () = assert!(size_of::<Host>() <= 600, "there is one host for each session");
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What IKE asks the server to do.
 
 use crate::addr::Path;
-use crate::crypto::dh::DhJob;
+use crate::crypto::dh::{DhJob, Public};
+use crate::crypto::{Group, Secret};
+use crate::discard::DropReason;
 use crate::event::{DownCause, Event};
 use crate::ids::PeerId;
 use crate::ipsec::{SaParams, Spi};
@@ -10,7 +12,7 @@ use crate::outbox::{Outbox, Span};
 use super::table::{ExchangeKey, NegotiationKey};
 
 /// The actions of one call, in the order in which they must be carried out.
-pub type Out = Outbox<Action, ACTIONS_MAX>;
+pub type Out = Outbox<Action, ACTIONS_MAX, OCTETS_MAX>;
 
 /// Something the server has to do for IKE.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub enum Action {
         /// Comes back with the answer.
         token: DhToken,
         /// What to compute.
-        job: DhJob,
+        job: Job,
     },
     /// Make a pair of SAs: receive on it at once, do not send yet.
     InstallSa(SaParams),
@@ -59,6 +61,42 @@ pub enum Action {
     Event(Event),
 }
 
+/// A [`DhJob`] whose long part is in the outbox.
+#[derive(Debug)]
+pub struct Job {
+    group: Group,
+    private: Secret<66>,
+    peer_public: Option<Span>,
+    wants_public: bool,
+}
+
+impl Job {
+    /// The job, whose long part is in `out`.
+    pub fn assemble(self, out: &Out) -> DhJob {
+        let Self { group, private, peer_public, wants_public } = self;
+        let public = |span| Public::from_slice(out.bytes(span)).unwrap_or_default();
+        DhJob { group, private, peer_public: peer_public.map(public), wants_public }
+    }
+}
+
+/// Asks for `job`.
+///
+/// # Errors
+/// [`DropReason::OutboxFull`].
+pub(super) fn ask(out: &mut Out, waiting: Waiting, job: DhJob) -> Result<(), DropReason> {
+    let DhJob { group, private, peer_public, wants_public } = job;
+    let peer_public = match peer_public {
+        Some(public) => {
+            let span = out.emit(|writer| writer.put(&public));
+            Some(span.ok_or(DropReason::OutboxFull)?)
+        }
+        None => None,
+    };
+    let job = Job { group, private, peer_public, wants_public };
+    out.push(Action::Dh { token: DhToken(waiting), job });
+    Ok(())
+}
+
 /// Names the exchange that waits for a Diffie-Hellman result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DhToken(pub(super) Waiting);
@@ -71,3 +109,5 @@ pub(super) enum Waiting {
 
 /// The most actions that one call pushes.
 pub const ACTIONS_MAX: usize = 12;
+/// Octets of two messages, each with a 4096-bit key exchange.
+const OCTETS_MAX: usize = 2048;

@@ -24,7 +24,7 @@ use crate::wire::isakmp::{
     payload_type, protocol,
 };
 
-use super::action::{Action, DhToken, Out, Waiting};
+use super::action::{Action, Out, Waiting, ask};
 use super::attach::Proven;
 use super::keymat::{Block, phase1_hash, phase1_iv, phase1_keys};
 use super::message::{Body, emit_encrypted, emit_plain, open};
@@ -327,8 +327,7 @@ impl Ike<'_> {
         let public = job.peer_public.clone().unwrap_or_default();
         let request = arrival.request;
         negotiation.step = Step::AwaitDh(AwaitDh { request, nonce, public, discovery });
-        out.push(Action::Dh { token: DhToken(Waiting::Phase1(key)), job });
-        Ok(())
+        ask(out, Waiting::Phase1(key), job)
     }
 
     /// Message 4.

@@ -51,7 +51,7 @@ use crate::store::{Index, Slab, Wheel};
 use crate::time::Instant;
 use crate::wire::isakmp::{Cookie, HEADER_LEN, Header, exchange};
 
-pub use action::{ACTIONS_MAX, Action, DhToken, Out};
+pub use action::{ACTIONS_MAX, Action, DhToken, Job, Out};
 pub use quota::Quota;
 pub use storage::{Arrays, Lengths, Storage};
 pub use table::{Child, Exchange, IkeSa, Negotiation, Peer};

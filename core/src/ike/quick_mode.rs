@@ -23,7 +23,7 @@ use crate::wire::isakmp::{
     payload_type, protocol,
 };
 
-use super::action::{Action, DhToken, Out, Waiting};
+use super::action::{Action, Out, Waiting, ask};
 use super::keymat::{Block, esp_key, phase2_iv};
 use super::main_mode::{failure, nonce_of};
 use super::message::{Body, open, phase2_hash};
@@ -239,9 +239,8 @@ impl Ike<'_> {
         };
         exchange.step = QuickStep::AwaitDh(AwaitQuickDh { request, answer });
         let key = self.file_exchange(cx, exchange)?;
-        out.push(Action::Dh { token: DhToken(Waiting::Phase2(key)), job });
         self.refile(peer_id);
-        Ok(())
+        ask(out, Waiting::Phase2(key), job)
     }
 
     /// Moves an exchange into its table and to its peer.

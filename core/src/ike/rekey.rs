@@ -14,7 +14,7 @@ use crate::wire::isakmp::{
     Attribute, HEADER_LEN, NatOa, SaBody, emit_proposal, emit_u32, exchange, payload_type, protocol,
 };
 
-use super::action::{Action, DhToken, Out, Waiting};
+use super::action::{Action, Out, Waiting, ask};
 use super::keymat::phase2_iv;
 use super::main_mode::nonce_of;
 use super::message::{Body, open, phase2_hash};
@@ -114,8 +114,7 @@ impl Ike<'_> {
         };
         exchange.step = QuickStep::AwaitPublic { private: job.private.clone() };
         let key = self.file_exchange(cx, exchange)?;
-        out.push(Action::Dh { token: DhToken(Waiting::Phase2(key)), job });
-        Ok(())
+        ask(out, Waiting::Phase2(key), job)
     }
 
     /// Our public value is there: message 1 can leave.
@@ -234,7 +233,7 @@ impl Ike<'_> {
         let request = arrival.request;
         if let Some(job) = job {
             found.step = QuickStep::AwaitShared { request };
-            out.push(Action::Dh { token: DhToken(Waiting::Phase2(key)), job });
+            ask(out, Waiting::Phase2(key), job)?;
         }
         self.handle_heard(cx.now, peer);
         self.move_peer(peer, arrival.path, out);

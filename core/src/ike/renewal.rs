@@ -14,7 +14,7 @@ use crate::wire::isakmp::{
     payload_type, protocol,
 };
 
-use super::action::{Action, DhToken, Out, Waiting};
+use super::action::{Action, Out, Waiting, ask};
 use super::attach::Proven;
 use super::keymat::{phase1_hash, phase1_iv, phase1_keys};
 use super::main_mode::{NOWHERE, local_id, nonce_of};
@@ -155,9 +155,8 @@ impl Ike<'_> {
         if let Some(sa) = self.sas.find_mut(negotiation.sa) {
             sa.theirs = arrival.header.responder;
         }
-        out.push(Action::Dh { token: DhToken(Waiting::Phase1(key)), job });
         self.file_negotiation(key);
-        Ok(())
+        ask(out, Waiting::Phase1(key), job)
     }
 
     /// Message 3.
@@ -222,9 +221,8 @@ impl Ike<'_> {
             Step::AwaitShared(AwaitShared { public, nonce, their_public, their_nonce });
         negotiation.resend = Resend::default();
         negotiation.path = arrival.path;
-        out.push(Action::Dh { token: DhToken(Waiting::Phase1(key)), job });
         self.file_negotiation(key);
-        Ok(())
+        ask(out, Waiting::Phase1(key), job)
     }
 
     /// Message 5.

@@ -9,7 +9,7 @@ tables! {
     /// The memory of [`super::Ike`].
     pub struct Storage, Arrays for limits {
         /// IKE SAs.
-        sas: [Slot<IkeSa>; limits.peers * 2 + limits.half_open],
+        sas: [Slot<IkeSa>; limits.ike_sas],
         /// Phase 1 on its way.
         negotiations: [Slot<Negotiation>; limits.half_open],
         /// Peers.
@@ -17,7 +17,7 @@ tables! {
         /// Pairs of IPsec SAs.
         children: [Slot<Child>; limits.sas],
         /// Quick modes on their way.
-        exchanges: [Slot<Exchange>; limits.half_open],
+        exchanges: [Slot<Exchange>; limits.exchanges],
         /// Index of negotiations.
         by_initiator: [Bucket; limits.half_open * 2 + 1],
         /// Index of peers.
@@ -26,7 +26,7 @@ tables! {
         by_spi: [Bucket; limits.sas * 2 + 1],
         /// Deadlines of peers, then of negotiations.
         nodes: [Node; limits.peers + limits.half_open],
-        /// Quotas of addresses: any number, best several times that of peers.
-        quotas: [Quota; limits.peers * 4 + 64],
+        /// Quotas of addresses.
+        quotas: [Quota; limits.quotas],
     }
 }

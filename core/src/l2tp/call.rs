@@ -130,8 +130,7 @@ impl Lns<'_> {
         tunnel.setup.remove(&mut self.calls, call);
         tunnel.up.push(&mut self.calls, call);
         tunnel.had_call = true;
-        let (carrier, host_name) = (tunnel.carrier, tunnel.host_name.clone());
-        out.push(Action::CallUp { call, tunnel: id, carrier, host_name });
+        out.push(Action::CallUp { call, tunnel: id, carrier: tunnel.carrier });
         Ok(())
     }
 

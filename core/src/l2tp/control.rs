@@ -186,8 +186,7 @@ impl Lns<'_> {
     fn on_scccn(&mut self, id: TunnelId, replaces: Option<TunnelId>, out: &mut Out) {
         let Some(tunnel) = self.tunnels.find_mut(id) else { return };
         tunnel.state = State::Open;
-        let (carrier, host_name) = (tunnel.carrier, tunnel.host_name.clone());
-        out.push(Action::TunnelUp { tunnel: id, carrier, host_name });
+        out.push(Action::TunnelUp { tunnel: id, carrier: tunnel.carrier });
         if let Some(old) = replaces {
             // Without a word: the client would take StopCCN, which names its id, for the new
             // one's.

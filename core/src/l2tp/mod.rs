@@ -47,7 +47,7 @@ pub use call::Call;
 pub use tunnel::Tunnel;
 
 /// What the LNS wants done.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Action {
     /// Send a control message.
     Send {
@@ -62,8 +62,6 @@ pub enum Action {
         tunnel: TunnelId,
         /// What carries it.
         carrier: Carrier,
-        /// The name that the client calls itself.
-        host_name: Name,
     },
     /// A control connection that was established is over. A [`Action::CallDown`] follows for
     /// each of its calls, one with each [`Lns::handle_timeout`].
@@ -83,8 +81,6 @@ pub enum Action {
         tunnel: TunnelId,
         /// What carries it.
         carrier: Carrier,
-        /// The name that the client calls itself.
-        host_name: Name,
     },
     /// A call that was established is over, and not by [`Lns::close_call`].
     CallDown {
@@ -110,7 +106,7 @@ pub enum Action {
 }
 
 /// Where the LNS puts its actions.
-pub type Out = Outbox<Action, ACTIONS_MAX>;
+pub type Out = Outbox<Action, ACTIONS_MAX, OCTETS_MAX>;
 
 /// What a datagram was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,6 +265,11 @@ impl<'a> Lns<'a> {
         self.wheel.deadline()
     }
 
+    /// The name that a tunnel's client calls itself.
+    pub fn host_name(&self, tunnel: TunnelId) -> Option<&Name> {
+        self.tunnels.find(tunnel).map(|tunnel| &tunnel.host_name)
+    }
+
     /// The tunnel in slot `index`, for one who walks all slots below
     /// [`Lns::tunnel_capacity`] step by step.
     pub fn tunnel_at(&self, index: u32) -> Option<TunnelId> {
@@ -350,6 +351,8 @@ impl<'a> Lns<'a> {
 /// The most that one call of the LNS asks for: eight messages that were waiting for their turn,
 /// one action each and two for the tunnel, and as many replies and an acknowledgement.
 pub const ACTIONS_MAX: usize = 32;
+/// Octets of those messages.
+const OCTETS_MAX: usize = 1024;
 const _: () = assert!(NAME_LEN <= u8::MAX as usize, "the length of our name fits a reply");
 
 #[cfg(test)]

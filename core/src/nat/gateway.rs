@@ -19,7 +19,7 @@ pub enum Action {
 }
 
 /// Room for the actions of one call.
-pub type Actions = Outbox<Action, 1>;
+pub type Actions = Outbox<Action, 1, OCTETS_MAX>;
 
 /// What becomes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,3 +165,6 @@ impl Gateway {
         Header { destination, source: self.mac, ether_type }
     }
 }
+
+/// Octets of the longest frame, sent back.
+const OCTETS_MAX: usize = 1600;

@@ -41,7 +41,7 @@ use crate::outbox::{Outbox, Span};
 use crate::wire::ppp::{Protocol, cp, emit_header};
 
 /// What a [`Link`] wants done.
-pub type Out = Outbox<Action, ACTIONS_MAX>;
+pub type Out = Outbox<Action, ACTIONS_MAX, OCTETS_MAX>;
 
 /// Something a [`Link`] wants done.
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +132,8 @@ fn send(out: &mut Out, protocol: Protocol, code: u8, id: u8, data: impl FnOnce(&
 
 /// The most that one call pushes.
 const ACTIONS_MAX: usize = 8;
+/// Octets of the longest packet, sent back, and of some short ones.
+const OCTETS_MAX: usize = 2048;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -62,10 +62,13 @@ impl<P: Pool> Server<'_, P> {
                 Ok(payload) => self.queue(Entry::Datagram { path, payload }),
                 Err(_) => self.drops.count(DropReason::NoBuffer),
             },
-            Action::Dh { token, job } => match self.requests.open(cx.now, token, job) {
-                Ok(id) => self.queue(Entry::Request(id)),
-                Err(Full) => self.drops.count(DropReason::Busy),
-            },
+            Action::Dh { token, job } => {
+                let job = job.assemble(&self.outboxes.ike);
+                match self.requests.open(cx.now, token, job) {
+                    Ok(id) => self.queue(Entry::Request(id)),
+                    Err(Full) => self.drops.count(DropReason::Busy),
+                }
+            }
             Action::InstallSa(params) => self.install_sa(cx.now, &params),
             Action::ActivateSa(spi) => self.esp.activate(spi),
             Action::DeleteSa(spi) => {

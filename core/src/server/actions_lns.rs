@@ -38,7 +38,8 @@ impl<P: Pool> Server<'_, P> {
                     .and_then(|message| self.send_l2tp(cx, carrier, message));
                 self.count(sent);
             }
-            Action::TunnelUp { tunnel, carrier, host_name } => {
+            Action::TunnelUp { tunnel, carrier } => {
+                let host_name = self.lns.host_name(tunnel).cloned().unwrap_or_default();
                 if let Some(path) = self.path_of(carrier) {
                     self.tell(Event::TunnelUp { tunnel, remote: path.remote, host_name });
                 }

@@ -144,7 +144,7 @@ impl<'a, P: Pool> Server<'a, P> {
             requests: Requests::new(storage.server.requests),
             entering: Ring::new(storage.server.entering),
             floods: Ring::new(storage.server.floods),
-            outputs: Outputs::new(storage.server.outputs),
+            outputs: Outputs::new(storage.server.outputs, storage.server.events),
             leaving: Ring::new(storage.server.leaving),
             sweep: Sweep::default(),
             orphans_from: None,
@@ -230,7 +230,7 @@ impl<'a, P: Pool> Server<'a, P> {
     }
 
     fn tell(&mut self, event: Event) {
-        self.queue(Entry::Event(event));
+        self.outputs.tell(event, &mut self.drops);
     }
 
     fn count(&mut self, handled: Result<(), DropReason>) {

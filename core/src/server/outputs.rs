@@ -27,8 +27,8 @@ pub(super) enum Entry<B> {
     Frame { bridge: BridgeId, frame: Frame<B> },
     /// A question.
     Request(RequestId),
-    /// A fact.
-    Event(Event),
+    /// The first fact that waits.
+    Event,
     /// Was not fit to leave.
     Dropped,
 }
@@ -37,12 +37,17 @@ pub(super) enum Entry<B> {
 #[derive(Debug)]
 pub(super) struct Outputs<'a, B> {
     queue: Ring<'a, Queued<B>>,
+    /// The facts in the queue.
+    events: Ring<'a, Event>,
     unsealed: usize,
 }
 
 impl<'a, B: AsRef<[u8]> + AsMut<[u8]>> Outputs<'a, B> {
-    pub(super) fn new(places: Backing<'a, Option<Queued<B>>>) -> Self {
-        Self { queue: Ring::new(places), unsealed: 0 }
+    pub(super) fn new(
+        places: Backing<'a, Option<Queued<B>>>,
+        events: Backing<'a, Option<Event>>,
+    ) -> Self {
+        Self { queue: Ring::new(places), events: Ring::new(events), unsealed: 0 }
     }
 
     /// Adds an output; a full queue drops it, counted.
@@ -54,9 +59,19 @@ impl<'a, B: AsRef<[u8]> + AsMut<[u8]>> Outputs<'a, B> {
         }
     }
 
+    /// Adds a fact; a full queue drops it, counted.
+    pub(super) fn tell(&mut self, event: Event, drops: &mut DropCounters) {
+        if self.queue.room() > 0 && self.events.push(event).is_ok() {
+            self.push(Entry::Event, drops);
+        } else {
+            drops.count(DropReason::OutputFull);
+        }
+    }
+
     /// Whether what one more step of work can push still fits. An empty queue always has to do.
     pub(super) fn has_room(&self) -> bool {
-        self.queue.is_empty() || self.queue.room() >= STEP_OUTPUTS
+        let is_roomy = self.queue.room() >= STEP_OUTPUTS && self.events.room() >= STEP_EVENTS;
+        self.queue.is_empty() || is_roomy
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -96,7 +111,7 @@ impl<'a, B: AsRef<[u8]> + AsMut<[u8]>> Outputs<'a, B> {
                 Entry::Datagram { path, payload } => Output::Transmit { path, payload },
                 Entry::Frame { bridge, frame } => Output::Frame { bridge, frame },
                 Entry::Request(id) => Output::Request(id),
-                Entry::Event(event) => Output::Event(event),
+                Entry::Event => Output::Event(self.events.pop()?),
                 // Plain text never leaves.
                 Entry::Unsealed { .. } | Entry::Dropped => continue,
             });
@@ -136,3 +151,5 @@ fn seal_group<B: AsRef<[u8]> + AsMut<[u8]>>(
 const LANES: usize = 16;
 /// Most outputs that one step of work pushes: the actions of one component call.
 const STEP_OUTPUTS: usize = 32;
+/// Most facts among them.
+const STEP_EVENTS: usize = 12;

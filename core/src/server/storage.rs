@@ -1,9 +1,10 @@
 //! The memory of a server.
 
+use crate::event::Event;
 use crate::ids::{PeerId, SessionId};
 use crate::limits::Limits;
 use crate::session::Session;
-use crate::store::{Node, Slot, tables};
+use crate::store::{Node, Slot, Table, tables};
 use crate::{auth, dhcp, esp, hub, ike, l2tp};
 
 use super::configure::HubState;
@@ -52,6 +53,8 @@ tables! {
         floods: [Option<Flood<B>>; limits.floods],
         /// Outputs.
         outputs: [Option<Queued<B>>; limits.outputs],
+        /// Facts among them.
+        events: [Option<Event>; limits.events],
         /// IKE peers that are gone.
         leaving: [Option<PeerId>; limits.peers],
     }
@@ -88,6 +91,17 @@ impl AllLengths {
             leases: dhcp::Lengths::of(limits),
             server: Lengths::of(limits),
         }
+    }
+
+    /// Octets of all tables.
+    pub const fn octets<B>(&self) -> usize {
+        Table::octets_of(&self.ike.tables())
+            + Table::octets_of(&self.esp.tables())
+            + Table::octets_of(&self.lns.tables())
+            + Table::octets_of(&self.users.tables())
+            + Table::octets_of(&self.hubs.tables())
+            + Table::octets_of(&self.leases.tables())
+            + Table::octets_of(&self.server.tables::<B>())
     }
 }
 
@@ -198,6 +212,7 @@ macro_rules! static_tables {
                 { Self::LENGTHS.server.entering },
                 { Self::LENGTHS.server.floods },
                 { Self::LENGTHS.server.outputs },
+                { Self::LENGTHS.server.events },
                 { Self::LENGTHS.server.leaving },
             >,
         }

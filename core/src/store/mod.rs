@@ -16,7 +16,7 @@ pub use index::{Bucket, Index};
 pub use ring::Ring;
 pub use slab::{Key, Slab, Slot};
 pub(crate) use tables::tables;
-pub use tables::{Empty, empty};
+pub use tables::{Empty, Table, empty};
 pub use wheel::{Node, Wheel};
 
 /// The table has no free place.

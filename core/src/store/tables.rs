@@ -25,6 +25,27 @@ pub const fn empty<T: Empty, const N: usize>() -> [T; N] {
     [T::EMPTY; N]
 }
 
+/// What a table costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Which.
+    pub name: &'static str,
+    /// Octets of an entry.
+    pub entry: usize,
+    /// Number of entries.
+    pub count: usize,
+}
+
+impl Table {
+    /// Octets of several tables.
+    pub const fn octets_of(tables: &[Self]) -> usize {
+        match tables {
+            [first, rest @ ..] => first.entry * first.count + Self::octets_of(rest),
+            [] => 0,
+        }
+    }
+}
+
 /// Declares a component's memory, with the length of each table for given limits.
 ///
 /// Makes of `Storage`, `Lengths` and `Arrays`: the slices that a component is made of, how long
@@ -53,6 +74,17 @@ macro_rules! tables {
             /// What the limits ask for.
             pub const fn of($limits: &$crate::limits::Limits) -> Self {
                 Self { $($field: $len,)+ }
+            }
+
+            /// Each table: its name, octets of an entry, number of entries.
+            pub const fn tables$(<$entry>)?(
+                &self,
+            ) -> [$crate::store::Table; [$(stringify!($field)),+].len()] {
+                [$($crate::store::Table {
+                    name: stringify!($field),
+                    entry: size_of::<$type>(),
+                    count: self.$field,
+                }),+]
             }
         }
 

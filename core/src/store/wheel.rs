@@ -1,6 +1,6 @@
 //! A hierarchical timer wheel with one node per entity.
 //!
-//! Five levels of 64 slots; a tick is 8.192 ms, deadlines round up to one. A node sits on the
+//! Five levels of 32 slots; a tick is 8.192 ms, deadlines round up to one. A node sits on the
 //! level where its distance from the wheel's clock fits and moves down as the clock nears it.
 //! Because every entity owns its node, the wheel is never full.
 
@@ -31,7 +31,7 @@ impl Node {
 pub struct Wheel<'a> {
     nodes: Backing<'a, Node>,
     heads: [u32; LEVELS * SLOTS],
-    occupied: [u64; LEVELS],
+    occupied: [u32; LEVELS],
     /// The last tick whose nodes have all been filed by their distance to it.
     clock: u64,
 }
@@ -155,7 +155,7 @@ const TICK_MICROS: u64 = 8_192;
 /// A second, for [`Fault::TimerLostAfterLatePoll`].
 const LATE_TICKS: u64 = 1_000_000 / TICK_MICROS;
 const LEVELS: usize = 5;
-const BITS: u32 = 6;
+const BITS: u32 = 5;
 const SLOTS: usize = 1 << BITS;
 /// Ticks a node can lie ahead; a later deadline waits there and is filed again.
 const RANGE: u64 = (SLOTS as u64 - 1) << (BITS * (LEVELS as u32 - 1));

@@ -112,6 +112,7 @@ impl Lab {
                 Action::PeerDown { cause, .. } => Seen::Down(cause),
                 Action::Event(event) => Seen::Event(event),
                 Action::Dh { token, job } => {
+                    let job = job.assemble(&out);
                     if self.holds {
                         self.held.push((token, job));
                     } else {

@@ -6,10 +6,11 @@ fn a_client_dials_and_data_flows_both_ways() {
     for carrier in [esp(1), udp(1701)] {
         let (mut bench, lac) = Bench::dialled(carrier, 1);
         assert!(matches!(bench.actions[0], Action::TunnelUp { .. }));
-        let Action::CallUp { call, carrier: on, ref host_name, .. } = bench.actions[1] else {
+        let Action::CallUp { call, tunnel, carrier: on } = bench.actions[1] else {
             panic!("{:?}", bench.actions);
         };
-        assert_eq!((on, host_name.as_str()), (carrier, "client"));
+        let host_name = bench.lns.host_name(tunnel).map(|name| name.as_str());
+        assert_eq!((on, host_name), (carrier, Some("client")));
         let (ours, theirs) = lac.calls[0];
         for with_length in [false, true] {
             let frame = data((lac.peer_tunnel, theirs), with_length, b"\xff\x03\xc0\x21frame");

@@ -147,6 +147,8 @@ fn limits(random: &mut Random) -> Limits {
     Limits {
         peers: small(3, full.peers),
         half_open: small(4, full.half_open),
+        ike_sas: small(10, full.ike_sas),
+        exchanges: small(2, full.exchanges),
         sas: small(4, full.sas),
         tunnels: small(3, full.tunnels),
         tunnels_per_carrier: small(1, full.tunnels_per_carrier),
@@ -156,6 +158,7 @@ fn limits(random: &mut Random) -> Limits {
         floods: small(1, full.floods),
         leases: small(3, full.leases),
         outputs: small(40, full.outputs),
+        events: small(12, full.events),
         frames: small(4, full.frames),
         requests: small(2, full.requests),
         ..full

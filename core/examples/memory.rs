@@ -1,0 +1,47 @@
+//! Prints what the tables of a server cost: `cargo run --example memory [CLIENTS]`.
+//!
+//! Sizes are those of the machine that it runs on.
+
+use kumihimo_core::buf::Pool;
+use kumihimo_core::limits::Limits;
+use kumihimo_core::server::{AllLengths, Server};
+use kumihimo_core::store::Table;
+
+/// A buffer as a board has it: a place in a pool.
+type Buf = &'static mut [u8];
+
+/// Only for its type.
+#[derive(Debug)]
+struct Buffers;
+
+impl Pool for Buffers {
+    type Buf = Buf;
+
+    fn take(&mut self) -> Option<Buf> {
+        None
+    }
+}
+
+fn main() {
+    let clients = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(4);
+    let lengths = AllLengths::of(&Limits::board(clients));
+    print("ike", &lengths.ike.tables());
+    print("esp", &lengths.esp.tables());
+    print("lns", &lengths.lns.tables());
+    print("users", &lengths.users.tables());
+    print("hubs", &lengths.hubs.tables());
+    print("leases", &lengths.leases.tables());
+    print("server", &lengths.server.tables::<Buf>());
+    let all = lengths.octets::<Buf>();
+    let next = AllLengths::of(&Limits::board(clients + 2)).octets::<Buf>();
+    println!("{all:7} octets of tables for {clients} clients");
+    println!("{:7} octets for each further client", (next - all) / 2);
+    println!("{:7} octets of the server itself", size_of::<Server<'_, Buffers>>());
+}
+
+fn print(component: &str, tables: &[Table]) {
+    println!("{:7} {component}", Table::octets_of(tables));
+    for Table { name, entry, count } in tables {
+        println!("        {:7} {name}: {count} x {entry}", entry * count);
+    }
+}
