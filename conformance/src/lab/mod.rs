@@ -13,7 +13,7 @@ mod netns;
 mod program;
 mod runner;
 mod server;
-mod softether;
+pub(crate) mod softether;
 mod topology;
 mod traffic;
 

@@ -136,7 +136,7 @@ pub fn sweep(own: bool) {
 
 fn is_harness(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/comm"))
-        .is_ok_and(|comm| matches!(comm.trim(), "clients" | "boards"))
+        .is_ok_and(|comm| matches!(comm.trim(), "clients" | "boards" | "compare"))
 }
 
 /// Kills what runs in the namespace, which includes the stubs of a guest's processes.
