@@ -1,5 +1,6 @@
 //! The commands.
 
+mod dial;
 mod jobs;
 mod options;
 mod progress;
@@ -23,6 +24,9 @@ use progress::Meter;
 /// What is wrong with the command.
 pub(crate) fn run(words: &[String]) -> Result<bool, String> {
     let Some((command, rest)) = words.split_first() else { return Err(USAGE.into()) };
+    if command == "dial" {
+        return dial::run(rest);
+    }
     let options = Options::parse(rest)?;
     match command.as_str() {
         "run" => one(&options),
@@ -305,6 +309,7 @@ usage: sim run [--seed N]             one run, recorded
        sim soak --minutes N           as many runs as there is time for
        sim speed                      how fast worlds of different sizes run
        sim list                       what can be played
+       sim dial --server ADDRESS …    the clients dial a real server; `sim dial` tells more
 options: --node core|std|embassy|all  what drives the core
          --scenario NAME              instead of the swarm
          --jobs N                     processes that share a swarm

@@ -163,7 +163,8 @@ pub enum Output {
         /// What follows the IP header.
         bytes: Vec<u8>,
     },
-    /// An IPv4 packet came through the tunnel. Echo requests are answered too.
+    /// An IPv4 packet came through the tunnel. An echo request for its own address was answered
+    /// already.
     Packet(Vec<u8>),
     /// Something happened.
     Event(Event),
@@ -609,7 +610,8 @@ impl Client {
                     ppp::Event::Closed(reason) => self.end(now, Stage::Link, reason),
                 }
             }
-            if !self.send_frames(now) && !self.send_messages(now) {
+            // ICCN goes before the first frame.
+            if !self.send_messages(now) && !self.send_frames(now) {
                 return;
             }
         }

@@ -164,6 +164,10 @@ impl Wire {
         self.drain_server();
     }
 
+    pub(super) fn drops(&self) -> String {
+        format!("{:?}", self.server.drops())
+    }
+
     fn later(&mut self, hop: Hop) {
         self.count += 1;
         self.queue.insert((self.now + DELAY, self.count), hop);
