@@ -79,7 +79,7 @@ start_softether() {
   done
   # It opens its UDP ports a moment later.
   for _ in $(seq 50); do
-    inside ss -Hlun 'sport = :4500' | grep -q 10.9.0.1 && return 0
+    inside ss -Hlun 'sport = :4500' | grep -q . && return 0
     sleep 0.2
   done
   echo 'SoftEther does not serve IPsec'

@@ -57,6 +57,8 @@ pub(super) struct Layer<R> {
     state: State,
     retry: Retry,
     id: u8,
+    /// Identifier of the last Configure-Request.
+    request_id: u8,
     resend: Option<Resend>,
     /// Requests of the peer that we did not agree to.
     refused: u32,
@@ -71,6 +73,7 @@ impl<R: Rules> Layer<R> {
             state: State::Closed,
             retry,
             id: 0,
+            request_id: 0,
             resend: None,
             refused: 0,
             frames: Vec::new(),
@@ -176,13 +179,13 @@ impl<R: Rules> Layer<R> {
     }
 
     fn is_answer(&self, packet: &Packet<'_>) -> bool {
-        packet.id == self.id
+        packet.id == self.request_id
     }
 
     fn request(&mut self, now: Instant) {
-        self.id = self.id.wrapping_add(1);
+        self.request_id = self.next_id();
         let options = emit_options(&self.rules.request());
-        self.say(CONFIGURE_REQUEST, self.id, &options);
+        self.say(CONFIGURE_REQUEST, self.request_id, &options);
         let packet = self.frames.last().map(|frame| frame.1.clone()).unwrap_or_default();
         self.resend = Some(Resend::new(now, packet, self.retry));
     }

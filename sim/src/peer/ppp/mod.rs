@@ -196,8 +196,9 @@ impl Link {
             PROTOCOL_REJECT if packet.data.starts_with(&IPCP.to_be_bytes()) => {
                 self.end(Stage::Network, Reason::Refused { code: 0, text: String::new() });
             }
-            // Code-Reject, Protocol-Reject of what we only tried, Discard-Request.
-            7 | PROTOCOL_REJECT | 11 => {}
+            // Code-Reject, Protocol-Reject of what we only tried, an echo too early,
+            // Discard-Request.
+            7 | PROTOCOL_REJECT | ECHO_REQUEST | 11 => {}
             _ => {
                 let id = self.lcp.next_id();
                 let copy = [&[packet.code, packet.id], packet.data].concat();
@@ -316,3 +317,34 @@ const IPV4: u16 = 0x21;
 const PROTOCOL_REJECT: u8 = 8;
 const ECHO_REQUEST: u8 = 9;
 const ECHO_REPLY: u8 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::CP_CROS;
+
+    fn heard(link: &mut Link, frame: &[u8]) -> Vec<Vec<u8>> {
+        let mut random = Random::new(1);
+        assert_eq!(link.handle(Instant::ZERO, &mut random, frame), None);
+        link.take_frames()
+    }
+
+    /// SoftEther sends an echo request before the link is open, and offers EAP first.
+    #[test]
+    fn an_early_echo_does_not_disturb_the_negotiation() {
+        let mut link = Link::new(&CP_CROS.ppp, ("jiro", "pass"), &mut Random::new(1));
+        link.open(Instant::ZERO);
+        let request = link.take_frames().remove(0);
+        let echo = [&[0xff, 3, 0xc0, 0x21, 9, 0, 0, 8][..], &[0; 4]].concat();
+        assert!(heard(&mut link, &echo).is_empty());
+        let offer = [0xff, 3, 0xc0, 0x21, 1, 0, 0, 8, 3, 4, 0xc2, 0x27];
+        let nak = heard(&mut link, &offer).remove(0);
+        assert_eq!(nak[4..], [3, 0, 0, 9, 3, 5, 0xc2, 0x23, 0x81]);
+        let mut ack = request;
+        ack[4] = 2;
+        assert!(heard(&mut link, &ack).is_empty());
+        let offer = [0xff, 3, 0xc0, 0x21, 1, 1, 0, 9, 3, 5, 0xc2, 0x23, 0x81];
+        assert_eq!(heard(&mut link, &offer).remove(0)[4..6], [2, 1]);
+        assert!(link.lcp.is_open());
+    }
+}

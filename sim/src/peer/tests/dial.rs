@@ -38,6 +38,11 @@ fn a_dial_over_a_good_line_takes_less_than_a_second() {
     for profile in ALL {
         let mut wire = Wire::new(Terms::default());
         let client = wire.dial(profile, Carrier::IpsecInUdp);
-        assert!(wire.run_until(1, |wire| wire.is_up(client)), "{} {:?}", profile.name, wire.drops());
+        assert!(
+            wire.run_until(1, |wire| wire.is_up(client)),
+            "{} {:?}",
+            profile.name,
+            wire.drops()
+        );
     }
 }
