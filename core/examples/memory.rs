@@ -10,6 +10,14 @@ use kumihimo_core::store::Table;
 /// A buffer as a board has it: a place in a pool.
 type Buf = &'static mut [u8];
 
+kumihimo_core::static_tables! {
+    /// As a board has them.
+    struct Tables<Buf>, Limits::board(4);
+}
+
+/// Of zeros: no symbol of its size is in a section that would stand in flash.
+static TABLES: std::sync::Mutex<Tables> = std::sync::Mutex::new(Tables::new());
+
 /// Only for its type.
 #[derive(Debug)]
 struct Buffers;
@@ -32,6 +40,12 @@ fn main() {
     print("hubs", &lengths.hubs.tables());
     print("leases", &lengths.leases.tables());
     print("server", &lengths.server.tables::<Buf>());
+    let lent = TABLES.lock().map(|mut tables| tables.lend().lengths());
+    assert_eq!(
+        lent.ok(),
+        Some(AllLengths::of(&Tables::LIMITS)),
+        "arrays are as long as limits say"
+    );
     let all = lengths.octets::<Buf>();
     let next = AllLengths::of(&Limits::board(clients + 2)).octets::<Buf>();
     println!("{all:7} octets of tables for {clients} clients");

@@ -86,30 +86,30 @@ impl Limits {
 
     /// Tables for `clients` clients with one session each, on a board with little memory.
     ///
-    /// Each client has room for a rekey; two of them at once, for a redial before the old dial
-    /// has been given up. There is one hub, bridged to the wire behind it, or routed.
+    /// Each has room for a rekey, and there is room for one more, for a dial that nobody has
+    /// given up yet. There is one hub, bridged to the wire behind it, or routed.
     pub const fn board(clients: usize) -> Self {
-        let spare = 2;
+        let peers = clients + 1;
         let half_open = 6;
         Self {
             batch: 1,
-            peers: clients + spare,
+            peers,
             half_open,
-            peers_per_address: clients + spare + half_open,
-            ike_sas: clients * 2 + half_open,
+            peers_per_address: peers + half_open,
+            ike_sas: peers * 2 + half_open,
             exchanges: 4,
             quotas: 32,
-            sas: clients * 2 + spare,
+            sas: peers * 2,
             sas_per_peer: 4,
-            tunnels: clients + spare,
+            tunnels: peers,
             tunnels_per_carrier: 2,
-            calls: clients + spare,
+            calls: peers,
             calls_per_tunnel: 2,
             hubs: 1,
-            ports: clients + spare + 2,
+            ports: peers + 2,
             macs: clients * 2 + 48,
             floods: 4,
-            leases: clients * 2,
+            leases: peers * 2,
             users: 16,
             outputs: 34,
             events: 12,

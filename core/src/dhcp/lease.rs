@@ -14,7 +14,7 @@ use crate::addr::MacAddr;
 use crate::canary::{Fault, is_planted};
 use crate::config::ConfigError;
 use crate::ids::HubId;
-use crate::store::{Backing, Index, Key, Slab};
+use crate::store::{Backing, Index, Key, Place, Slab};
 use crate::time::{Duration, Instant};
 use crate::wire::dhcpv4::Message;
 
@@ -129,7 +129,7 @@ impl Pool {
 /// The leases of all hubs.
 #[derive(Debug)]
 pub(super) struct Leases<'a> {
-    pools: Backing<'a, Option<Pool>>,
+    pools: Backing<'a, Place<Pool>>,
     leases: Slab<'a, Key, Lease>,
     by_client: Index<'a>,
     by_address: Index<'a>,
@@ -138,7 +138,7 @@ pub(super) struct Leases<'a> {
 
 impl<'a> Leases<'a> {
     pub(super) fn new(mut storage: DhcpStorage<'a>, key: [u8; 16]) -> Self {
-        storage.pools.iter_mut().for_each(|pool| *pool = None);
+        storage.pools.iter_mut().for_each(|pool| *pool = Place::Free);
         Self {
             pools: storage.pools,
             leases: Slab::new(storage.leases),
@@ -156,7 +156,7 @@ impl<'a> Leases<'a> {
         }
         let slot = self.pools.get_mut(hub.index() as usize).ok_or(ConfigError::TooMany)?;
         let next = settings.first;
-        *slot = Some(Pool { hub, settings, next, len: 0, lists: [EMPTY; 4] });
+        *slot = Place::Taken(Pool { hub, settings, next, len: 0, lists: [EMPTY; 4] });
         Ok(())
     }
 

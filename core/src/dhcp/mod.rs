@@ -19,7 +19,7 @@ use crate::addr::MacAddr;
 use crate::config::{ConfigError, SecureNatConfig};
 use crate::ids::HubId;
 use crate::outbox::{Outbox, Span};
-use crate::store::{Bucket, Slot, tables};
+use crate::store::{Bucket, Place, Slot, tables};
 use crate::time::{Duration, Instant};
 use crate::wire::dhcpv4::AddressList;
 use crate::wire::ipv4;
@@ -48,7 +48,7 @@ tables! {
     /// The memory of [`Dhcp`].
     pub struct DhcpStorage, Arrays for limits {
         /// Pools, one for each hub.
-        pools: [Option<Pool>; limits.hubs],
+        pools: [Place<Pool>; limits.hubs],
         /// Leases.
         leases: [Slot<Lease>; limits.leases],
         /// Index of leases.

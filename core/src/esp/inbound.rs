@@ -8,6 +8,7 @@ use crate::canary::{Fault, is_planted};
 use crate::discard::DropReason;
 use crate::ids::{PeerId, SaId};
 use crate::ipsec::Spi;
+use crate::store::Place;
 use crate::time::{Duration, Instant};
 
 use super::Esp;
@@ -52,7 +53,7 @@ impl Esp<'_> {
         if is_planted(Fault::EndpointMovedEarly)
             && let Some(peer) = self.sadb.peer_mut(peer)
         {
-            peer.path = Some(*path);
+            peer.path = Place::Taken(*path);
         }
         let sa = self.sadb.find_sa_mut(id).ok_or(DropReason::UnknownSpi)?;
         if sa.life.is_over(now) {
@@ -106,13 +107,13 @@ fn parse_trailer(packet: &[u8], text: Range<usize>) -> Result<(Range<usize>, u8)
 /// It stays on our port and in its encapsulation, and moves once in [`MOVE_EVERY`] at most, so
 /// that two networks that deliver the same packets cannot make it jump.
 fn follow(now: Instant, peer: &mut PeerEntry, path: &Path) -> Option<Path> {
-    let old = peer.path?;
+    let old = *peer.path.as_ref()?;
     let same_service = old.outer == path.outer && old.local.port() == path.local.port();
     let rested = peer.moved_at.is_none_or(|moved_at| now.since(moved_at) >= MOVE_EVERY);
     if old == *path || !same_service || !rested {
         return None;
     }
-    peer.path = Some(*path);
+    peer.path = Place::Taken(*path);
     peer.moved_at = Some(now);
     Some(*path)
 }

@@ -41,7 +41,7 @@ use crate::discard::DropReason;
 use crate::ids::{PeerId, SaId};
 use crate::ipsec::{Encapsulation, SaParams, Spi, SpiSource};
 use crate::limits::Limits;
-use crate::store::{Node, Slot, Wheel, tables};
+use crate::store::{Node, Place, Slot, Wheel, tables};
 use crate::time::Instant;
 
 use sa::Sa;
@@ -167,13 +167,13 @@ impl<'a> Esp<'a> {
     /// Sends the packets of `peer` on `path` from now on.
     pub fn set_path(&mut self, peer: PeerId, path: Path) {
         if let Some(peer) = self.sadb.peer_mut(peer) {
-            peer.path = Some(path);
+            peer.path = Place::Taken(path);
         }
     }
 
     /// Where the packets of a pair go: where the peer is, without UDP if so agreed.
     pub fn path(&self, sa: SaId) -> Option<Path> {
-        let path = self.sadb.peer(self.peer(sa)?)?.path?;
+        let path = *self.sadb.peer(self.peer(sa)?)?.path.as_ref()?;
         let is_bare = self.sadb.find_sa(sa)?.encapsulation == Encapsulation::Esp;
         Some(if is_bare { path.without_udp() } else { path })
     }

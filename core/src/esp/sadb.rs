@@ -3,7 +3,7 @@
 use crate::addr::Path;
 use crate::ids::{PeerId, SaId};
 use crate::ipsec::Spi;
-use crate::store::{Backing, Empty, Slab, Slot};
+use crate::store::{Backing, Empty, Place, Slab, Slot};
 use crate::time::Instant;
 
 use super::sa::Sa;
@@ -47,7 +47,7 @@ pub struct PeerEntry {
     newest: u32,
     count: u32,
     /// Where its packets go.
-    pub(super) path: Option<Path>,
+    pub(super) path: Place<Path>,
     /// When it last moved by itself.
     pub(super) moved_at: Option<Instant>,
     /// When its last valid packet came.
@@ -59,13 +59,17 @@ pub struct PeerEntry {
 impl Empty for PeerEntry {
     const EMPTY: Self = Self {
         peer: None,
-        newest: NONE,
+        newest: 0,
         count: 0,
-        path: None,
+        path: Place::Free,
         moved_at: None,
         heard_at: None,
         short_icv: false,
     };
+}
+
+impl PeerEntry {
+    const NOBODY: Self = Self { newest: NONE, ..Self::EMPTY };
 }
 
 pub(super) struct Sadb<'a> {
@@ -82,7 +86,7 @@ impl<'a> Sadb<'a> {
         mut peers: Backing<'a, PeerEntry>,
         quota: usize,
     ) -> Self {
-        peers.fill(PeerEntry::EMPTY);
+        peers.fill(PeerEntry::NOBODY);
         let entries = Slab::new(sas);
         let slots = u32::try_from(entries.capacity()).unwrap_or(u32::MAX);
         let slot_bits = u32::BITS - slots.saturating_sub(1).leading_zeros();
@@ -98,7 +102,7 @@ impl<'a> Sadb<'a> {
     pub(super) fn reserve(&mut self, peer: PeerId, salt: u32) -> Option<Spi> {
         let place = self.peers.get_mut(peer.index() as usize)?;
         if place.peer != Some(peer) {
-            *place = PeerEntry { peer: Some(peer), ..PeerEntry::EMPTY };
+            *place = PeerEntry { peer: Some(peer), ..PeerEntry::NOBODY };
         }
         if place.count as usize >= self.quota {
             return None;
@@ -136,7 +140,7 @@ impl<'a> Sadb<'a> {
         if let Some(place) = self.peer_mut(peer)
             && place.count == 0
         {
-            *place = PeerEntry::EMPTY;
+            *place = PeerEntry::NOBODY;
         }
     }
 

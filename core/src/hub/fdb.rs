@@ -56,7 +56,11 @@ pub struct PortEntries {
 }
 
 impl Empty for PortEntries {
-    const EMPTY: Self = Self { owner: None, first: NONE, last: NONE, len: 0 };
+    const EMPTY: Self = Self { owner: None, first: 0, last: 0, len: 0 };
+}
+
+impl PortEntries {
+    const NOTHING: Self = Self { owner: None, first: NONE, last: NONE, len: 0 };
 }
 
 /// The addresses of all hubs.
@@ -83,13 +87,13 @@ impl<'a> Fdb<'a> {
         reserved: usize,
         key: [u8; 16],
     ) -> Self {
-        lists.fill(PortEntries::EMPTY);
+        lists.fill(PortEntries::NOTHING);
         let learned_max = entries.len().saturating_sub(reserved);
         Self {
             entries: Slab::new(entries),
             index: Index::new(buckets, key),
             lists,
-            orphans: PortEntries::EMPTY,
+            orphans: PortEntries::NOTHING,
             learned: 0,
             learned_max,
             hand: 0,
@@ -162,7 +166,7 @@ impl<'a> Fdb<'a> {
     /// Forgets everything behind `port`.
     pub(super) fn forget(&mut self, port: PortId) {
         let Some(list) = self.list_mut(port) else { return };
-        let list = core::mem::replace(list, PortEntries::EMPTY);
+        let list = core::mem::replace(list, PortEntries::NOTHING);
         if let Some(last) = self.entry_mut(list.last) {
             last.next = NONE;
         }

@@ -11,6 +11,7 @@ use crate::hub::{PortKind, PortOwner};
 use crate::ids::{HubId, PortId};
 use crate::nat;
 use crate::session::Session;
+use crate::store::Place;
 use crate::time::Duration;
 
 use super::{BridgeId, Cx, Server};
@@ -92,12 +93,12 @@ impl<P: Pool> Server<'_, P> {
     /// Brings hubs and users into line with a configuration that [`Self::validate`] accepts.
     fn apply(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
         for place in 0..self.hub_states.len() {
-            let Some(state) = self.hub_states.get_mut(place).and_then(Option::take) else {
+            let Some(state) = self.hub_states.get_mut(place).and_then(Place::take) else {
                 continue;
             };
             self.clear_ports(&state);
             if let Some(slot) = self.hub_states.get_mut(place) {
-                *slot = Some(state);
+                *slot = Place::Taken(state);
             }
         }
         self.place_hubs(config.hubs)?;
@@ -170,7 +171,7 @@ impl<P: Pool> Server<'_, P> {
     /// Puts every configured hub at its place, with the ports that it has by configuration.
     fn place_hubs(&mut self, hubs: &[HubConfig<'_>]) -> Result<(), ConfigError> {
         for (place, config) in hubs.iter().enumerate() {
-            let is_it = |state: &Option<HubState>| {
+            let is_it = |state: &Place<HubState>| {
                 state.as_ref().is_some_and(|state| state.name.eq_ignore_ascii_case(config.name))
             };
             match self.hub_states.iter().position(is_it) {
@@ -187,9 +188,9 @@ impl<P: Pool> Server<'_, P> {
         let name = short_name(name)?;
         let state = HubState { id, name, gateway: None, bridges: heapless::Vec::new() };
         // Whoever stood here moves to a free place and is put right in its turn.
-        let free = self.hub_states.iter().position(Option::is_none).ok_or(ConfigError::TooMany)?;
+        let free = self.hub_states.iter().position(Place::is_free).ok_or(ConfigError::TooMany)?;
         self.hub_states.swap(free, place);
-        *self.hub_states.get_mut(place).ok_or(ConfigError::TooMany)? = Some(state);
+        *self.hub_states.get_mut(place).ok_or(ConfigError::TooMany)? = Place::Taken(state);
         Ok(())
     }
 
@@ -213,7 +214,7 @@ impl<P: Pool> Server<'_, P> {
             _ => self.dhcp.remove(state.id),
         }
         if let Some(slot) = self.hub_states.get_mut(place) {
-            *slot = Some(state);
+            *slot = Place::Taken(state);
         }
         Ok(())
     }

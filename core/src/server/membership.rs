@@ -8,6 +8,7 @@ use crate::host::{self, Host, mac_of};
 use crate::hub::{PortKind, PortOwner};
 use crate::ids::{SessionId, UserId};
 use crate::session::Member;
+use crate::store::Place;
 
 use super::{Cx, Server};
 
@@ -31,7 +32,7 @@ impl<P: Pool> Server<'_, P> {
 
     fn attach(&mut self, id: SessionId, user: UserId, number: u32) -> Result<(), Refusal> {
         let (place, name) = self.users.name_of(user).ok_or(Refusal::UnknownUser)?;
-        let state = self.hub_states.get(place).and_then(Option::as_ref);
+        let state = self.hub_states.get(place).and_then(Place::as_ref);
         let state = state.ok_or(Refusal::UnknownUser)?;
         let mac = mac_of(&state.name, name, number);
         let kind = PortKind::Host(mac);

@@ -54,7 +54,7 @@ use crate::ike::Ike;
 use crate::l2tp::Lns;
 use crate::limits::Limits;
 use crate::session::Session;
-use crate::store::{Backing, Ring, Slab, Wheel};
+use crate::store::{Backing, Place, Ring, Slab, Wheel};
 use crate::time::{Instant, earliest};
 use crate::{dhcp, host, ike, l2tp, nat, ppp};
 
@@ -81,12 +81,12 @@ pub struct Server<'a, P: Pool> {
     lns: Lns<'a>,
     users: Users<'a>,
     hubs: Hubs<'a>,
-    hub_states: Backing<'a, Option<HubState>>,
+    hub_states: Backing<'a, Place<HubState>>,
     dhcp: Dhcp<'a>,
     sessions: Slab<'a, SessionId, Session<P::Buf>>,
     session_timers: Wheel<'a>,
     /// The session of each call, by the call's slot.
-    by_call: Backing<'a, Option<SessionId>>,
+    by_call: Backing<'a, Place<SessionId>>,
     requests: Requests<'a>,
     entering: Ring<'a, Entering<P::Buf>>,
     floods: Ring<'a, Flood<P::Buf>>,
@@ -128,8 +128,8 @@ impl<'a, P: Pool> Server<'a, P> {
     ) -> Result<Self, ConfigError> {
         let mut rng = Rng::from_seed(seed);
         let ServerStorage { mut hub_states, mut by_call, .. } = storage.server;
-        by_call.fill(None);
-        hub_states.iter_mut().for_each(|state| *state = None);
+        by_call.fill(Place::Free);
+        hub_states.iter_mut().for_each(|state| *state = Place::Free);
         let mut server = Self {
             ike: Ike::new(storage.ike, limits, &config.ipsec, &mut rng),
             esp: Esp::new(storage.esp, limits, &mut rng),

@@ -9,7 +9,7 @@ use crate::discard::{DropCounters, DropReason};
 use crate::esp::Esp;
 use crate::event::Event;
 use crate::ids::{RequestId, SaId};
-use crate::store::{Backing, Ring};
+use crate::store::{Backing, Place, Ring};
 
 use super::io::{BridgeId, Output};
 
@@ -44,8 +44,8 @@ pub(super) struct Outputs<'a, B> {
 
 impl<'a, B: AsRef<[u8]> + AsMut<[u8]>> Outputs<'a, B> {
     pub(super) fn new(
-        places: Backing<'a, Option<Queued<B>>>,
-        events: Backing<'a, Option<Event>>,
+        places: Backing<'a, Place<Queued<B>>>,
+        events: Backing<'a, Place<Event>>,
     ) -> Self {
         Self { queue: Ring::new(places), events: Ring::new(events), unsealed: 0 }
     }

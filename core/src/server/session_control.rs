@@ -12,6 +12,7 @@ use crate::l2tp::ResultCode;
 use crate::outbox::Span;
 use crate::ppp::{self, Action, Link, LinkConfig, Question};
 use crate::session::{Session, link_mtu};
+use crate::store::Place;
 use crate::time::Instant;
 
 use super::{Cx, Server};
@@ -19,7 +20,7 @@ use super::{Cx, Server};
 impl<P: Pool> Server<'_, P> {
     /// The session of a call.
     pub(super) fn session_of(&self, call: CallId) -> Option<SessionId> {
-        let id = self.by_call.get(call.index() as usize).copied().flatten()?;
+        let id = self.by_call.get(call.index() as usize).and_then(Place::as_ref).copied()?;
         self.sessions.find(id).is_some_and(|session| session.call == call).then_some(id)
     }
 
@@ -59,7 +60,7 @@ impl<P: Pool> Server<'_, P> {
             return self.with_lns(cx, |lns, now, _, out| lns.close_call(now, call, result, out));
         };
         if let Some(place) = self.by_call.get_mut(call.index() as usize) {
-            *place = Some(id);
+            *place = Place::Taken(id);
         }
         self.with_link(cx, id, |link, now, _, out| link.start(now, out));
     }
@@ -202,7 +203,7 @@ impl<P: Pool> Server<'_, P> {
         let Some(session) = self.sessions.remove(id) else { return };
         self.session_timers.set(id.index(), None);
         if let Some(place) = self.by_call.get_mut(session.call.index() as usize) {
-            *place = None;
+            *place = Place::Free;
         }
         let result = match cause {
             DownCause::Administrative => ResultCode::ADMINISTRATIVE,

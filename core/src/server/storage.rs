@@ -4,7 +4,7 @@ use crate::event::Event;
 use crate::ids::{PeerId, SessionId};
 use crate::limits::Limits;
 use crate::session::Session;
-use crate::store::{Node, Slot, Table, tables};
+use crate::store::{Node, Place, Slot, Table, tables};
 use crate::{auth, dhcp, esp, hub, ike, l2tp};
 
 use super::configure::HubState;
@@ -38,25 +38,25 @@ tables! {
     /// The memory of what is neither component's.
     pub struct ServerStorage, Arrays<B> for limits {
         /// Hubs.
-        hub_states: [Option<HubState>; limits.hubs],
+        hub_states: [Place<HubState>; limits.hubs],
         /// Sessions.
         sessions: [Slot<Session<B>>; limits.calls],
         /// Their deadlines.
         session_nodes: [Node; limits.calls],
         /// The session of each call.
-        by_call: [Option<SessionId>; limits.calls],
+        by_call: [Place<SessionId>; limits.calls],
         /// Questions that are open.
         requests: [Slot<Open>; limits.requests],
         /// Ethernet frames on their way into a hub.
-        entering: [Option<Entering<B>>; limits.frames],
+        entering: [Place<Entering<B>>; limits.frames],
         /// Frames on their way to several ports.
-        floods: [Option<Flood<B>>; limits.floods],
+        floods: [Place<Flood<B>>; limits.floods],
         /// Outputs.
-        outputs: [Option<Queued<B>>; limits.outputs],
+        outputs: [Place<Queued<B>>; limits.outputs],
         /// Facts among them.
-        events: [Option<Event>; limits.events],
+        events: [Place<Event>; limits.events],
         /// IKE peers that are gone.
-        leaving: [Option<PeerId>; limits.peers],
+        leaving: [Place<PeerId>; limits.peers],
     }
 }
 
@@ -251,3 +251,13 @@ macro_rules! static_tables {
         }
     };
 }
+
+/// A buffer on a board: where it is, and where it came from.
+type BoardBuffer = [usize; 2];
+
+const _: () = {
+    let four = AllLengths::of(&Limits::board(4)).octets::<BoardBuffer>();
+    let five = AllLengths::of(&Limits::board(5)).octets::<BoardBuffer>();
+    assert!(four <= 86 * 1024, "a board's tables for four clients");
+    assert!(five - four <= 7 * 1024, "a board's tables for one client more");
+};

@@ -6,6 +6,7 @@
 
 mod backing;
 mod index;
+mod place;
 mod ring;
 mod slab;
 mod tables;
@@ -13,6 +14,7 @@ mod wheel;
 
 pub use backing::Backing;
 pub use index::{Bucket, Index};
+pub use place::Place;
 pub use ring::Ring;
 pub use slab::{Key, Slab, Slot};
 pub(crate) use tables::tables;

@@ -1,19 +1,19 @@
 //! A bounded first-in, first-out queue.
 
-use super::{Backing, Full};
+use super::{Backing, Full, Place};
 
 /// A queue of at most as many values as its memory has places.
 #[derive(Debug)]
 pub struct Ring<'a, T> {
-    places: Backing<'a, Option<T>>,
+    places: Backing<'a, Place<T>>,
     first: usize,
     len: usize,
 }
 
 impl<'a, T> Ring<'a, T> {
     /// A queue in the memory `places`, whose values are dropped.
-    pub fn new(mut places: Backing<'a, Option<T>>) -> Self {
-        places.iter_mut().for_each(|place| *place = None);
+    pub fn new(mut places: Backing<'a, Place<T>>) -> Self {
+        places.iter_mut().for_each(|place| *place = Place::Free);
         Self { places, first: 0, len: 0 }
     }
 
@@ -41,7 +41,7 @@ impl<'a, T> Ring<'a, T> {
             return Err(Full);
         }
         let at = self.position(self.len);
-        *self.places.get_mut(at).ok_or(Full)? = Some(value);
+        *self.places.get_mut(at).ok_or(Full)? = Place::Taken(value);
         self.len += 1;
         Ok(())
     }

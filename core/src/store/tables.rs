@@ -8,16 +8,8 @@ pub trait Empty {
     const EMPTY: Self;
 }
 
-impl<T> Empty for Option<T> {
-    const EMPTY: Self = None;
-}
-
 impl<const N: usize> Empty for heapless::String<N> {
     const EMPTY: Self = Self::new();
-}
-
-impl Empty for u8 {
-    const EMPTY: Self = 0;
 }
 
 /// Places without anything, in a constant.

@@ -80,7 +80,7 @@ pub(super) fn check_at_rest(server: &Server<'_, Counting>, pool: &Counting, limi
     assert!(server.outputs.is_empty() && server.leaving.is_empty());
     let (mut held, mut members, mut due) = (0, 0, None);
     for (id, session) in server.sessions.iter() {
-        assert_eq!(server.by_call[session.call.index() as usize], Some(id));
+        assert_eq!(server.by_call[session.call.index() as usize].as_ref(), Some(&id));
         due = earliest(due, session.deadline());
         let Some(member) = &session.member else { continue };
         members += 1;

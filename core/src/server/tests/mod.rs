@@ -4,6 +4,7 @@
 //! did octet for octet; [`world::World`] checks the drive contract at every step, and that no
 //! buffer is lost.
 
+mod board;
 mod checks;
 mod configure;
 mod dial;
