@@ -24,7 +24,7 @@ use embassy_time::MockDriver;
 use kumihimo_core::event::Event;
 use kumihimo_core::static_tables;
 use kumihimo_embassy::settings::Addressing;
-use kumihimo_embassy::{Buffer, Buffers, Handle, NetMemory, Resources, Settings, Shared};
+use kumihimo_embassy::{Buffer, BufferPool, Buffers, Handle, NetMemory, Resources, Settings, Shared};
 
 use host::Host;
 use wire::{Port, Wire};
@@ -38,12 +38,16 @@ pub const BOARD: [u8; 4] = [192, 0, 2, 1];
 pub const BOARD_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 pub const PSK: &str = "correct horse battery staple";
 
+/// Packet buffers of the board.
+pub const BUFFERS: usize = 16;
+
 /// The board, its LAN, and everything else that has to be moved on.
 pub struct Rig {
     pub wire: Wire,
     pub handle: Handle<'static>,
     pub hosts: Vec<Box<dyn Host>>,
     pub events: Rc<RefCell<Vec<Event>>>,
+    pub pool: BufferPool,
     pub log: String,
     /// Whether key exchanges are computed.
     pub computes: bool,
@@ -121,10 +125,11 @@ impl Rig {
         MockDriver::get().reset();
         let shared: &'static Shared = Box::leak(Box::default());
         let wire = Wire::new();
+        let pool = Box::leak(Box::new(Buffers::<BUFFERS>::new())).pool();
         let resources = Resources {
             storage: Box::leak(Box::new(Tables::new())).lend(),
             limits: Tables::LIMITS,
-            pool: Box::leak(Box::new(Buffers::<16>::new())).pool(),
+            pool,
             net: Box::leak(Box::new(NetMemory::new())),
         };
         let entropy = Some(core::array::from_fn(|at| at as u8));
@@ -142,6 +147,7 @@ impl Rig {
             handle,
             hosts: Vec::new(),
             events,
+            pool,
             log: String::new(),
             computes: true,
             runs: true,
