@@ -1,11 +1,9 @@
 //! The commands, as text.
 
-use core::net::Ipv4Addr;
-
 use kumihimo_core::config::{EncapsulationPolicy, Policy};
 use zeroize::Zeroizing;
 
-use crate::settings::{Addressing, PSK_LEN};
+use crate::settings::{Addressing, PSK_LEN, parse_address, parse_mac};
 
 /// What was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,34 +89,6 @@ fn parse_user(rest: &str) -> Result<Command<'_>, &'static str> {
         "list" if rest.is_empty() => Ok(Command::Users),
         _ => Err("usage: user add NAME PASSWORD | user del NAME | user list"),
     }
-}
-
-/// `dhcp`, or `ADDRESS/LENGTH [GATEWAY]`. Whether it fits together, the settings say.
-pub(crate) fn parse_address(value: &str) -> Option<Addressing> {
-    if value == "dhcp" {
-        return Some(Addressing::Dhcp);
-    }
-    let (network, gateway) = first_word(value);
-    let (address, prefix_len) = network.split_once('/')?;
-    let gateway: Option<Ipv4Addr> = match gateway {
-        "" => None,
-        gateway => Some(gateway.parse().ok()?),
-    };
-    Some(Addressing::Static {
-        address: address.parse().ok()?,
-        prefix_len: prefix_len.parse().ok()?,
-        gateway,
-    })
-}
-
-pub(crate) fn parse_mac(value: &str) -> Option<[u8; 6]> {
-    let mut mac = [0; 6];
-    let mut parts = value.split([':', '-']);
-    for octet in &mut mac {
-        let part = parts.next().filter(|part| part.len() == 2)?;
-        *octet = u8::from_str_radix(part, 16).ok()?;
-    }
-    parts.next().is_none().then_some(mac)
 }
 
 impl Psk<'_> {

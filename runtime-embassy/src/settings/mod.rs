@@ -4,6 +4,8 @@
 //! has one hub, bridged to its Ethernet, so there is neither SecureNAT nor a second hub here.
 
 mod record;
+#[cfg(feature = "toml")]
+pub mod toml;
 
 pub use record::{RECORD_LEN, RecordError};
 
@@ -278,6 +280,34 @@ fn is_usable(address: Ipv4Addr, prefix_len: u8, gateway: Option<Ipv4Addr>) -> bo
     is_host(address)
         && !address.is_unspecified()
         && gateway.is_none_or(|gateway| is_host(gateway) && is_near(gateway) && gateway != address)
+}
+
+/// `dhcp`, or `ADDRESS/LENGTH [GATEWAY]`. Whether it fits together, the settings say.
+pub(crate) fn parse_address(value: &str) -> Option<Addressing> {
+    if value == "dhcp" {
+        return Some(Addressing::Dhcp);
+    }
+    let (network, gateway) = value.split_once(' ').unwrap_or((value, ""));
+    let (address, prefix_len) = network.split_once('/')?;
+    let gateway: Option<Ipv4Addr> = match gateway.trim() {
+        "" => None,
+        gateway => Some(gateway.parse().ok()?),
+    };
+    Some(Addressing::Static {
+        address: address.parse().ok()?,
+        prefix_len: prefix_len.parse().ok()?,
+        gateway,
+    })
+}
+
+pub(crate) fn parse_mac(value: &str) -> Option<[u8; 6]> {
+    let mut mac = [0; 6];
+    let mut parts = value.split([':', '-']);
+    for octet in &mut mac {
+        let part = parts.next().filter(|part| part.len() == 2)?;
+        *octet = u8::from_str_radix(part, 16).ok()?;
+    }
+    parts.next().is_none().then_some(mac)
 }
 
 /// Octets of the longest name.
