@@ -133,7 +133,8 @@ impl Reader<'_> {
         for (key, item) in table.iter() {
             let span = item.span();
             match (key, item.as_str(), item.as_bool()) {
-                ("l2tp", _, Some(true)) | ("l2tp-raw" | "etherip" | "aggressive", _, Some(false)) => {}
+                ("l2tp", _, Some(true))
+                | ("l2tp-raw" | "etherip" | "aggressive", _, Some(false)) => {}
                 ("default-hub", Some(_), _) => {}
                 ("psk", Some(psk), _) => {
                     let octets = octets_of(psk);

@@ -24,7 +24,9 @@ use embassy_time::MockDriver;
 use kumihimo_core::event::Event;
 use kumihimo_core::static_tables;
 use kumihimo_embassy::settings::Addressing;
-use kumihimo_embassy::{Buffer, BufferPool, Buffers, Handle, NetMemory, Resources, Settings, Shared};
+use kumihimo_embassy::{
+    Buffer, BufferPool, Buffers, Handle, NetMemory, Resources, Settings, Shared,
+};
 
 use host::Host;
 use wire::{Port, Wire};
