@@ -1,0 +1,91 @@
+# Worlds of clients, NAT boxes and servers, played in virtual time. docs/SIMULATOR.md.
+# shellcheck shell=bash disable=SC2034
+packages=(ca-certificates tshark softether-vpnserver softether-vpncmd iproute2 procps)
+rust=yes
+
+cases() {
+  local kind
+  export CARGO_TERM_COLOR=never
+  check build cargo build --release --locked --quiet -p kumihimo-sim
+  sim=${CARGO_TARGET_DIR:-$root/target}/release/kumihimo-sim
+  check tools sim_tools
+  for kind in core std embassy; do
+    check "stories-$kind" sim_stories "$kind"
+  done
+  check seeds sim_seeds
+  for kind in core std embassy; do
+    check "swarm-$kind" sim_swarm "$kind" 500
+  done
+  check twice sim_twice 50
+  check decode sim_decode
+  check speed sim_speed
+}
+
+# The tools find and shrink a fault that is there on purpose, and none where there is none.
+sim_tools() {
+  local out=$logs/sim/tools story
+  rm -rf "$out"
+  "$sim" swarm --scenario echo --seed 1 --count 200 --twice 20 || return 1
+  ! "$sim" swarm --scenario echo-canary --seed 1 --count 500 --failures 1 --shrink --out "$out" ||
+    return 1
+  story=$(find "$out" -path '*/shrunk/story.txt')
+  [ "$(wc -l <"$story")" -lt 60 ] && ! "$sim" replay "$(dirname "$story")/run.tape" &&
+    echo "the canary is a story of $(wc -l <"$story") lines" >&3
+}
+
+# sim_stories KIND
+sim_stories() {
+  "$sim" story all --node "$1" --out "$logs/sim/stories" || return 1
+  echo "$("$sim" list | grep -c '^story-') stories" >&3
+}
+
+# What was found once stays found: every tape, on every kind of node.
+sim_seeds() {
+  local tapes=(sim/seeds/*.tape)
+  [ -e "${tapes[0]}" ] || { echo 'no tapes' >&3; return 0; }
+  "$sim" replay --node all "${tapes[@]}" || return 1
+  echo "${#tapes[@]} tapes" >&3
+}
+
+# sim_swarm KIND COUNT
+sim_swarm() {
+  "$sim" swarm --node "$1" --seed 1 --count "$2" --jobs "$(nproc)" --shrink --shrink-secs 60 \
+    --out "$logs/sim/swarm" || return 1
+  echo "$2 seeds" >&3
+}
+
+# One tape, one trace. sim_twice COUNT
+sim_twice() {
+  "$sim" swarm --node all --seed 1000 --count "$1" --twice "$1" --jobs "$(nproc)" || return 1
+  echo "$1 seeds on each kind" >&3
+}
+
+# An independent dissector reads a run, down to the packets inside, and finds nothing malformed.
+sim_decode() {
+  local folder=$logs/sim/decode capture packets inner
+  rm -rf "$folder"
+  "$sim" story story-decode --out "$folder" || return 1
+  folder=$(dirname "$folder"/*/run.tape)
+  export WIRESHARK_CONFIG_DIR=$folder/wireshark
+  capture=$folder/link-server.pcapng
+  packets=$(sim_count "$capture" frame)
+  for filter in _ws.malformed '_ws.expert.severity == error' 'esp && !l2tp' 'esp.icv_bad' \
+    'isakmp.flag_e == 1 && !isakmp.enc.decrypted'; do
+    [ "$(sim_count "$capture" "$filter")" -eq 0 ] || {
+      echo "$filter:"
+      tshark -n -r "$capture" -Y "$filter" 2>&1 | head -n 20
+      return 1
+    }
+  done
+  inner=$(sim_count "$capture" 'esp && ppp && icmp')
+  [ "$inner" -gt 0 ] && echo "$packets packets, $inner of them an ICMP inside PPP" >&3
+}
+
+# sim_count CAPTURE FILTER
+sim_count() { tshark -n -r "$1" -Y "$2" 2>/dev/null | wc -l; }
+
+# Virtual seconds for each second of ours.
+sim_speed() {
+  "$sim" speed || return 1
+  "$sim" speed | sed -E 's/ +/ /g' | paste -sd';' >&3
+}
