@@ -169,6 +169,8 @@ struct Zone {
 pub(crate) struct Net {
     zones: Vec<Zone>,
     pub(crate) links: Vec<Link>,
+    /// The links of each node.
+    by_node: Vec<Vec<LinkId>>,
     pub(crate) nats: Vec<Nat>,
     pub(crate) lans: Vec<String>,
     pub(crate) ports: Vec<Port>,
@@ -210,6 +212,7 @@ impl Net {
         Self {
             zones: vec![Zone::default()],
             links: Vec::new(),
+            by_node: Vec::new(),
             nats: Vec::new(),
             lans: Vec::new(),
             ports: Vec::new(),
@@ -221,6 +224,11 @@ impl Net {
 
     pub(crate) fn add_link(&mut self, link: Link, addresses: &[IpAddr]) -> LinkId {
         let id = LinkId(self.links.len());
+        if let End::Node(node) = link.end {
+            let count = self.by_node.len().max(node.index() + 1);
+            self.by_node.resize_with(count, Vec::new);
+            self.by_node[node.index()].push(id);
+        }
         self.links.push(link);
         self.set_addresses(id, addresses);
         id
@@ -258,12 +266,9 @@ impl Net {
 
     /// The link by which `node` sends from `address`.
     pub(crate) fn link_of(&self, node: NodeId, address: IpAddr) -> Option<LinkId> {
-        let own = || {
-            let links = self.links.iter().enumerate();
-            links.filter(move |(_, link)| link.end == End::Node(node))
-        };
-        let named = own().find(|(_, link)| link.addresses.contains(&address));
-        named.or_else(|| own().next()).map(|(index, _)| LinkId(index))
+        let own = self.by_node.get(node.index())?;
+        let mut named = own.iter().filter(|id| self.links[id.0].addresses.contains(&address));
+        named.next().or_else(|| own.first()).copied()
     }
 
     /// Puts a packet into a link.

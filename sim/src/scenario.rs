@@ -1,6 +1,7 @@
 //! What can be played in a world, and where to find it.
 
 mod echo;
+mod speed;
 
 use crate::observe::Failure;
 use crate::story;
@@ -56,7 +57,7 @@ pub fn stories() -> impl Iterator<Item = Scenario> {
 
 /// Everything that can be played.
 pub fn all() -> impl Iterator<Item = Scenario> {
-    stories().chain([workload::SWARM]).chain(echo::SCENARIOS)
+    stories().chain([workload::SWARM]).chain(speed::SCENARIOS).chain(echo::SCENARIOS)
 }
 
 /// What is played with a seed if nothing else is said.

@@ -12,6 +12,7 @@ use crate::check::esp::{Kind, kind_of};
 use crate::net::Datagram;
 use crate::peer::{Client, Event, Input, Output, Setup};
 use crate::profile::Profile;
+use crate::trace::Key;
 use crate::world::{Node, NodeCx, Stimulus};
 
 /// A client.
@@ -209,6 +210,16 @@ impl ClientNode {
                 Output::Event(event) => self.on_event(cx, event),
             }
         }
+        self.give_keys(cx);
+    }
+
+    /// Gives away what the captures are decrypted with.
+    fn give_keys(&self, cx: &mut NodeCx<'_>) {
+        let Some(client) = self.client.as_ref().filter(|_| cx.is_recorded()) else { return };
+        client.ike_keys().into_iter().for_each(|key| cx.key(Key::Ike(key)));
+        let esp = client.esp_keys();
+        let new = &esp[esp.len().saturating_sub(NEW_KEYS)..];
+        new.iter().for_each(|key| cx.key(Key::Esp(key.clone())));
     }
 
     fn on_packet(&mut self, cx: &mut NodeCx<'_>, bytes: &[u8]) {
@@ -274,5 +285,7 @@ fn label_of(port: u16, bytes: &[u8]) -> &'static str {
     }
 }
 
+/// As many keys of IPsec SAs as can be new after one call.
+const NEW_KEYS: usize = 8;
 /// How long a user waits before the next dial.
 const PATIENCE: Duration = Duration::from_secs(5);
