@@ -3,7 +3,7 @@
 //! A server only ever answers, so the router or host that handed in a peer's last datagram takes
 //! the next one to it. The headers are pushed in front of the core's own buffer, which saves a
 //! copy; and a peer that ARP does not find any more cannot hold up the others, as it would at
-//! the head of a socket's queue (ADR 0024).
+//! the head of a socket's queue (ADR 24).
 
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 

@@ -2,7 +2,7 @@
 //!
 //! `sequential-storage` appends the new record behind the old one and only erases a page whose
 //! records are all outdated, so the old record stays until the new one is complete: after a cut
-//! at any write the board starts with one or the other (ADR 0026). Flash that is written once
+//! at any write the board starts with one or the other (ADR 26). Flash that is written once
 //! between erasures will do.
 
 use core::fmt;

@@ -104,7 +104,10 @@ fn a_lan_without_a_dhcp_server_fails_the_dial_and_tells_why() {
     rig.host::<Station>(router).dhcp.as_mut().unwrap().is_dead = true;
     let client = dial(&mut rig, 50, "jiro");
     assert!(!is_up_within(&mut rig, client, 60_000));
-    let is_it = |event: &Event| matches!(event, Event::DialFailed(failure) if failure.cause == FailureCause::NoDhcpAnswer);
+    let is_it = |event: &Event| {
+        let Event::DialFailed(failure) = event else { return false };
+        failure.cause == FailureCause::NoDhcpAnswer
+    };
     assert!(rig.events.borrow().iter().any(is_it), "{}", rig.log);
     assert!(rig.log.contains("cause=NoDhcpAnswer"), "{}", rig.log);
     rig.host::<Station>(router).dhcp.as_mut().unwrap().is_dead = false;

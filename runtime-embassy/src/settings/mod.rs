@@ -283,6 +283,7 @@ fn is_usable(address: Ipv4Addr, prefix_len: u8, gateway: Option<Ipv4Addr>) -> bo
 }
 
 /// `dhcp`, or `ADDRESS/LENGTH [GATEWAY]`. Whether it fits together, the settings say.
+#[cfg(any(feature = "net", feature = "toml"))]
 pub(crate) fn parse_address(value: &str) -> Option<Addressing> {
     if value == "dhcp" {
         return Some(Addressing::Dhcp);
@@ -300,6 +301,7 @@ pub(crate) fn parse_address(value: &str) -> Option<Addressing> {
     })
 }
 
+#[cfg(any(feature = "net", feature = "toml"))]
 pub(crate) fn parse_mac(value: &str) -> Option<[u8; 6]> {
     let mut mac = [0; 6];
     let mut parts = value.split([':', '-']);
