@@ -16,7 +16,7 @@ kumihimo_core::static_tables! {
 }
 
 /// Of zeros: no symbol of its size is in a section that would stand in flash.
-static TABLES: std::sync::Mutex<Tables> = std::sync::Mutex::new(Tables::new());
+static TABLES: std::sync::RwLock<Tables> = std::sync::RwLock::new(Tables::new());
 
 /// Only for its type.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ fn main() {
     print("hubs", &lengths.hubs.tables());
     print("leases", &lengths.leases.tables());
     print("server", &lengths.server.tables::<Buf>());
-    let lent = TABLES.lock().map(|mut tables| tables.lend().lengths());
+    let lent = TABLES.write().map(|mut tables| tables.lend().lengths());
     assert_eq!(
         lent.ok(),
         Some(AllLengths::of(&Tables::LIMITS)),

@@ -247,7 +247,7 @@ impl<'a> Leases<'a> {
     pub(super) fn remove(&mut self, slot: u32) {
         self.unlink(slot);
         let Some(key) = self.leases.key_at(slot) else { return };
-        let Some(lease) = self.leases.remove(key) else { return };
+        let Some(lease) = self.leases.take(key) else { return };
         self.by_address.remove(self.by_address.hash(&(lease.hub, lease.address)), slot);
         self.by_client.remove(self.by_client.hash(&(lease.hub, lease.client)), slot);
         if let Some(pool) = self.pool_mut(lease.hub) {

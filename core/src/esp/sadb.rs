@@ -132,7 +132,7 @@ impl<'a> Sadb<'a> {
 
     pub(super) fn remove(&mut self, id: SaId) -> bool {
         self.unlink(id);
-        self.entries.remove(id).is_some()
+        self.entries.remove(id)
     }
 
     /// Forgets what is known of a peer without entries.

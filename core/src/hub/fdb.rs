@@ -259,7 +259,7 @@ impl<'a> Fdb<'a> {
     fn free(&mut self, slot: u32) {
         self.unlink(slot);
         let Some(key) = self.entries.key_at(slot) else { return };
-        let Some(entry) = self.entries.remove(key) else { return };
+        let Some(entry) = self.entries.take(key) else { return };
         self.index.remove(self.index.hash(&(entry.hub, entry.mac)), slot);
         self.learned -= usize::from(entry.standing == Standing::Learned);
     }

@@ -88,7 +88,7 @@ impl<'a> Hubs<'a> {
     /// Removes a hub that has no ports; tells whether it is gone.
     pub fn remove(&mut self, hub: HubId) -> bool {
         let is_empty = |hub: &Hub| hub.bridges.len == 0 && hub.hosts.len == 0;
-        self.hubs.find(hub).is_some_and(is_empty) && self.hubs.remove(hub).is_some()
+        self.hubs.find(hub).is_some_and(is_empty) && self.hubs.remove(hub)
     }
 
     /// Adds a port to a hub.
@@ -122,7 +122,7 @@ impl<'a> Hubs<'a> {
         }
         self.unlink(port);
         self.fdb.forget(port);
-        self.ports.remove(port).is_some()
+        self.ports.remove(port)
     }
 
     /// Whose port this is.

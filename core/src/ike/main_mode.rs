@@ -454,7 +454,7 @@ impl Ike<'_> {
     /// Takes a negotiation out of its table, index and wheel.
     fn unlist_negotiation(&mut self, key: NegotiationKey) {
         let node = self.node_of(key);
-        let Some(negotiation) = self.negotiations.remove(key) else { return };
+        let Some(negotiation) = self.negotiations.find(key) else { return };
         self.wheel.set(node, None);
         if let Some(sa) = self.sas.find(negotiation.sa) {
             self.quotas.settle(sa.address);
@@ -462,6 +462,7 @@ impl Ike<'_> {
             let hash = self.by_initiator.hash(&contact);
             self.by_initiator.remove(hash, key.0.index);
         }
+        self.negotiations.remove(key);
     }
 
     fn find_negotiation(&self, contact: &FirstContact) -> Option<NegotiationKey> {

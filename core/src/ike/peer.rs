@@ -181,7 +181,7 @@ impl Ike<'_> {
 
     /// Takes a pair of IPsec SAs out of all tables.
     pub(super) fn drop_child(&mut self, now: Instant, key: ChildKey, out: &mut Out) {
-        let Some(child) = self.children.remove(key) else { return };
+        let Some(child) = self.children.take(key) else { return };
         let hash = self.by_spi.hash(&child.terms.spi_in);
         self.by_spi.remove(hash, key.0.index);
         self.unlink_child(child.peer, key, child.next);
@@ -228,8 +228,9 @@ impl Ike<'_> {
         if let Some(peer) = self.peers.find_mut(peer) {
             peer.sas.retain(|&kept| kept != key);
         }
-        if let Some(sa) = self.sas.remove(key) {
-            self.quotas.close(sa.address);
+        if let Some(address) = self.sas.find(key).map(|sa| sa.address) {
+            self.quotas.close(address);
+            self.sas.remove(key);
         }
     }
 
@@ -249,14 +250,14 @@ impl Ike<'_> {
         for sa in sas {
             self.drop_sa(cx, sa, false, out);
         }
-        let Some(peer) = self.peers.remove(id) else { return };
+        let Some(peer) = self.peers.take(id) else { return };
         let remote = peer.path.remote;
         let hash = self.by_identity.hash(&(remote.ip(), &peer.identity));
         self.by_identity.remove(hash, id.index());
         self.wheel.set(id.index(), None);
         let mut next = peer.children;
         while let Some(key) = next {
-            let Some(child) = self.children.remove(key) else { break };
+            let Some(child) = self.children.take(key) else { break };
             let hash = self.by_spi.hash(&child.terms.spi_in);
             self.by_spi.remove(hash, key.0.index);
             next = child.next;
@@ -267,13 +268,14 @@ impl Ike<'_> {
 
     /// Forgets a quick mode; gives its SPI back if no SA was made of it.
     pub(super) fn forget_exchange(&mut self, cx: &mut Cx<'_>, key: ExchangeKey) {
-        let Some(exchange) = self.exchanges.remove(key) else { return };
+        let Some(exchange) = self.exchanges.find(key) else { return };
         if !exchange.installed {
             cx.spis.release(exchange.terms.spi_in);
         }
         if let Some(peer) = self.peers.find_mut(exchange.peer) {
             peer.exchanges.retain(|&kept| kept != key);
         }
+        self.exchanges.remove(key);
     }
 
     /// Files a peer in the wheel by the first deadline of all it has.

@@ -197,7 +197,7 @@ impl Lns<'_> {
         };
         let Some(first) = tunnel.goodbyes.first() else { return false };
         tunnel.goodbyes.remove(&mut self.calls, first);
-        if let Some(call) = self.calls.remove(first)
+        if let Some(call) = self.calls.take(first)
             && let State::Goodbye(result) = call.state
         {
             let (local, remote) = (call.local, call.remote.get());

@@ -54,7 +54,7 @@ use crate::ike::Ike;
 use crate::l2tp::Lns;
 use crate::limits::Limits;
 use crate::session::Session;
-use crate::store::{Backing, Place, Ring, Slab, Wheel};
+use crate::store::{Backing, Empty, Lent, Place, Ring, Slab, Wheel};
 use crate::time::{Instant, earliest};
 use crate::{dhcp, host, ike, l2tp, nat, ppp};
 
@@ -96,7 +96,7 @@ pub struct Server<'a, P: Pool> {
     sweep: Sweep,
     /// Sessions from this slot on end if they have lost their hub or user.
     orphans_from: Option<u32>,
-    outboxes: Outboxes,
+    outboxes: Lent<'a, Outboxes>,
     drops: DropCounters,
     settings: Settings,
     /// Octets of the longest IP packet that the outer network carries.
@@ -104,14 +104,36 @@ pub struct Server<'a, P: Pool> {
 }
 
 /// The outboxes of the components, kept so that no packet pays for making one.
-#[derive(Debug, Default)]
-struct Outboxes {
+#[derive(Debug)]
+pub struct Outboxes {
     ike: ike::Out,
     lns: l2tp::Out,
     link: ppp::Out,
     host: host::Actions,
     gateway: nat::Actions,
     dhcp: dhcp::Actions,
+}
+
+impl Empty for Outboxes {
+    const EMPTY: Self = Self {
+        ike: ike::Out::new(),
+        lns: l2tp::Out::new(),
+        link: ppp::Out::new(),
+        host: host::Actions::new(),
+        gateway: nat::Actions::new(),
+        dhcp: dhcp::Actions::new(),
+    };
+}
+
+impl Outboxes {
+    fn clear(&mut self) {
+        self.ike.clear();
+        self.lns.clear();
+        self.link.clear();
+        self.host.clear();
+        self.gateway.clear();
+        self.dhcp.clear();
+    }
 }
 
 impl<'a, P: Pool> Server<'a, P> {
@@ -127,6 +149,8 @@ impl<'a, P: Pool> Server<'a, P> {
         seed: [u8; 32],
     ) -> Result<Self, ConfigError> {
         let mut rng = Rng::from_seed(seed);
+        let mut outboxes = storage.outboxes;
+        outboxes.clear();
         let ServerStorage { mut hub_states, mut by_call, .. } = storage.server;
         by_call.fill(Place::Free);
         hub_states.iter_mut().for_each(|state| *state = Place::Free);
@@ -148,7 +172,7 @@ impl<'a, P: Pool> Server<'a, P> {
             leaving: Ring::new(storage.server.leaving),
             sweep: Sweep::default(),
             orphans_from: None,
-            outboxes: Outboxes::default(),
+            outboxes,
             drops: DropCounters::default(),
             settings: Settings::new(config)?,
             outer_mtu: OUTER_MTU,

@@ -51,7 +51,9 @@ impl<'a> Requests<'a> {
 
     /// Closes a question and tells whose it was.
     pub(super) fn close(&mut self, id: RequestId) -> Option<DhToken> {
-        self.open.remove(id).map(|open| open.token)
+        let token = self.open.find(id)?.token;
+        self.open.remove(id);
+        Some(token)
     }
 
     fn forget_one(&mut self, now: Instant) {

@@ -200,17 +200,19 @@ impl<P: Pool> Server<'_, P> {
         failure: Option<(Stage, FailureCause)>,
     ) {
         self.leave_hub(cx, id);
-        let Some(session) = self.sessions.remove(id) else { return };
+        let Some(session) = self.sessions.find(id) else { return };
+        let (call, end) = (session.call, end_of(id, session, cause, failure));
+        self.sessions.remove(id);
         self.session_timers.set(id.index(), None);
-        if let Some(place) = self.by_call.get_mut(session.call.index() as usize) {
+        if let Some(place) = self.by_call.get_mut(call.index() as usize) {
             *place = Place::Free;
         }
         let result = match cause {
             DownCause::Administrative => ResultCode::ADMINISTRATIVE,
             _ => ResultCode::CARRIER_LOST,
         };
-        self.with_lns(cx, |lns, now, _, out| lns.close_call(now, session.call, result, out));
-        self.tell(end_of(id, &session, cause, failure));
+        self.with_lns(cx, |lns, now, _, out| lns.close_call(now, call, result, out));
+        self.tell(end);
     }
 }
 

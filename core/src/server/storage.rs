@@ -4,9 +4,10 @@ use crate::event::Event;
 use crate::ids::{PeerId, SessionId};
 use crate::limits::Limits;
 use crate::session::Session;
-use crate::store::{Node, Place, Slot, Table, tables};
+use crate::store::{Lent, Node, Place, Slot, Table, tables};
 use crate::{auth, dhcp, esp, hub, ike, l2tp};
 
+use super::Outboxes;
 use super::configure::HubState;
 use super::outputs::Queued;
 use super::requests::Open;
@@ -32,6 +33,8 @@ pub struct Storage<'a, B> {
     pub leases: dhcp::DhcpStorage<'a>,
     /// What joins them.
     pub server: ServerStorage<'a, B>,
+    /// What components ask for.
+    pub outboxes: Lent<'a, Outboxes>,
 }
 
 tables! {
@@ -93,7 +96,7 @@ impl AllLengths {
         }
     }
 
-    /// Octets of all tables.
+    /// Octets of all tables, and of what else a server is lent.
     pub const fn octets<B>(&self) -> usize {
         Table::octets_of(&self.ike.tables())
             + Table::octets_of(&self.esp.tables())
@@ -102,6 +105,7 @@ impl AllLengths {
             + Table::octets_of(&self.hubs.tables())
             + Table::octets_of(&self.leases.tables())
             + Table::octets_of(&self.server.tables::<B>())
+            + size_of::<Outboxes>()
     }
 }
 
@@ -117,6 +121,7 @@ impl<B> Storage<'_, B> {
             hubs: hub::HubStorage::allocate(limits),
             leases: dhcp::DhcpStorage::allocate(limits),
             server: ServerStorage::allocate(limits),
+            outboxes: Lent::allocate(),
         }
     }
 
@@ -215,6 +220,7 @@ macro_rules! static_tables {
                 { Self::LENGTHS.server.events },
                 { Self::LENGTHS.server.leaving },
             >,
+            outboxes: $crate::server::Outboxes,
         }
 
         impl $name {
@@ -233,6 +239,7 @@ macro_rules! static_tables {
                     hubs: $crate::hub::Arrays::new(),
                     leases: $crate::dhcp::Arrays::new(),
                     server: $crate::server::Arrays::new(),
+                    outboxes: $crate::store::Empty::EMPTY,
                 }
             }
 
@@ -246,6 +253,7 @@ macro_rules! static_tables {
                     hubs: self.hubs.lend(),
                     leases: self.leases.lend(),
                     server: self.server.lend(),
+                    outboxes: $crate::store::Lent::Borrowed(&mut self.outboxes),
                 }
             }
         }
@@ -258,6 +266,6 @@ type BoardBuffer = [usize; 2];
 const _: () = {
     let four = AllLengths::of(&Limits::board(4)).octets::<BoardBuffer>();
     let five = AllLengths::of(&Limits::board(5)).octets::<BoardBuffer>();
-    assert!(four <= 86 * 1024, "a board's tables for four clients");
+    assert!(four <= 98 * 1024, "a board's tables for four clients");
     assert!(five - four <= 7 * 1024, "a board's tables for one client more");
 };

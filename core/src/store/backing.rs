@@ -18,6 +18,45 @@ pub enum Backing<'a, T> {
     Owned(alloc::boxed::Box<[T]>),
 }
 
+/// One value that belongs to a component: lent, or (feature `alloc`) allocated once.
+#[derive(Debug)]
+pub enum Lent<'a, T> {
+    /// Lent by the caller.
+    Borrowed(&'a mut T),
+    /// Allocated when the component was made.
+    #[cfg(feature = "alloc")]
+    Owned(alloc::boxed::Box<T>),
+}
+
+#[cfg(feature = "alloc")]
+impl<T: Empty> Lent<'_, T> {
+    /// Allocates an empty value.
+    pub fn allocate() -> Self {
+        Self::Owned(alloc::boxed::Box::new(T::EMPTY))
+    }
+}
+
+impl<T> Deref for Lent<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        match self {
+            Self::Borrowed(value) => value,
+            #[cfg(feature = "alloc")]
+            Self::Owned(boxed) => boxed,
+        }
+    }
+}
+
+impl<T> DerefMut for Lent<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        match self {
+            Self::Borrowed(value) => value,
+            #[cfg(feature = "alloc")]
+            Self::Owned(boxed) => boxed,
+        }
+    }
+}
+
 #[cfg(feature = "alloc")]
 impl<T: Empty> Backing<'_, T> {
     /// Allocates `len` empty places.

@@ -12,7 +12,7 @@ mod slab;
 mod tables;
 mod wheel;
 
-pub use backing::Backing;
+pub use backing::{Backing, Lent};
 pub use index::{Bucket, Index};
 pub use place::Place;
 pub use ring::Ring;

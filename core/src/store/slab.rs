@@ -109,17 +109,34 @@ impl<'a, K: From<Key> + Into<Key>, T> Slab<'a, K, T> {
         Ok(key.into())
     }
 
-    /// Moves a value out.
-    pub fn remove(&mut self, key: K) -> Option<T> {
+    /// Drops a value where it is; tells whether it was there.
+    pub fn remove(&mut self, key: K) -> bool {
+        match self.free(key) {
+            Some((slot, free)) => {
+                *slot = free;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Moves a value out. What is large or secret is better looked at, and then removed.
+    pub fn take(&mut self, key: K) -> Option<T> {
+        let (slot, free) = self.free(key)?;
+        match core::mem::replace(slot, free) {
+            Slot::Taken { value, .. } => Some(value),
+            Slot::Free { .. } => None,
+        }
+    }
+
+    /// Counts a slot as free; returns it, and what to put there.
+    fn free(&mut self, key: K) -> Option<(&mut Slot<T>, Slot<T>)> {
         let Key { index, generation } = key.into();
         let slot = self.slots.get_mut(index as usize)?;
         slot.value(generation)?;
-        let generation = generation.wrapping_add(1);
-        let free = Slot::Free { generation, next: self.first_free };
-        let Slot::Taken { value, .. } = core::mem::replace(slot, free) else { return None };
-        self.first_free = index;
+        let next = core::mem::replace(&mut self.first_free, index);
         self.len -= 1;
-        Some(value)
+        Some((slot, Slot::Free { generation: generation.wrapping_add(1), next }))
     }
 
     /// The value of `key`.
@@ -181,7 +198,7 @@ mod tests {
                     Err(Full) => assert_eq!(model.len(), 8),
                 }
             } else if let Some(&key) = model.keys().nth(random.below(8)) {
-                assert_eq!(slab.remove(key), model.remove(&key));
+                assert_eq!(slab.take(key), model.remove(&key));
                 dead.push(key);
             }
             assert_eq!(slab.len(), model.len());
