@@ -90,7 +90,9 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         let now = clock();
         self.look_around(now);
-        if !self.work(cx) {
+        let worked = self.work(cx);
+        let has_more = self.lan.borrow_mut().end_turn(worked == Worked::Dry);
+        if has_more || worked == Worked::Some {
             cx.waker().wake_by_ref();
         }
         self.offer_jobs(cx);
@@ -100,23 +102,25 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
         self.sleep_until(cx, at.unwrap_or(self.report_at));
     }
 
-    /// Takes turns; tells whether it stopped because there was nothing left to do.
-    fn work(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Takes turns.
+    fn work(&mut self, cx: &mut Context<'_>) -> Worked {
         let mut has_sent = false;
         for _ in 0..TURNS {
-            match self.drain(cx) {
-                Drained::Blocked => return !has_sent,
-                Drained::Dry { sent } => has_sent |= sent,
-            }
+            let is_blocked = !self.drain(cx, &mut has_sent);
             let now = clock();
-            let handled =
-                self.handle_mail(cx, now) || self.handle_timer(now) || self.handle_packet(cx, now);
-            if !handled {
+            if is_blocked && !has_sent {
+                return Worked::Blocked;
+            }
+            let handled = !is_blocked
+                && (self.handle_mail(cx, now)
+                    || self.handle_timer(now)
+                    || self.handle_packet(cx, now));
+            if is_blocked || !handled {
                 // What was sent leaves when the stack has its turn.
-                return !has_sent;
+                return if has_sent { Worked::Some } else { Worked::Dry };
             }
         }
-        false
+        Worked::Some
     }
 
     /// Answers and orders first: they are few, and someone waits.
@@ -216,14 +220,16 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
         self.server.handle(&mut Cx { now, pool: &mut lan.pool }, input);
     }
 
-    /// Polls the core until it waits, or until the device has no room.
-    fn drain(&mut self, cx: &mut Context<'_>) -> Drained {
-        let mut sent = false;
+    /// Polls the core until it waits; `false` if the device has no room before that, and wakes
+    /// the task when it has.
+    fn drain(&mut self, cx: &mut Context<'_>, has_sent: &mut bool) -> bool {
         loop {
             let now = clock();
+            let is_held = self.held.is_some();
             if !self.send_held(cx, now) {
-                return Drained::Blocked;
+                return false;
             }
+            *has_sent |= is_held;
             let output = {
                 let lan = &mut *self.lan.borrow_mut();
                 self.server.poll(&mut Cx { now, pool: &mut lan.pool })
@@ -231,14 +237,13 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
             match output {
                 Output::Wait(at) => {
                     self.deadline = at;
-                    return Drained::Dry { sent };
+                    return true;
                 }
                 Output::Transmit { path, payload } => {
-                    sent = true;
                     self.held = Some(Held { path, datagram: Some(payload), since: now });
                 }
                 Output::Frame { frame, .. } => {
-                    sent = true;
+                    *has_sent = true;
                     self.lan.borrow_mut().handle_hub(frame);
                 }
                 // One that finds no place times out.
@@ -365,10 +370,14 @@ struct Held<B> {
     since: Instant,
 }
 
-enum Drained {
-    /// The core waits.
-    Dry { sent: bool },
-    /// The device has no room; it wakes the task when it has.
+/// How a number of turns ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Worked {
+    /// There was nothing left to do, and nothing was sent.
+    Dry,
+    /// There may be more to do.
+    Some,
+    /// The device has no room.
     Blocked,
 }
 

@@ -241,7 +241,7 @@ pub(crate) const SOCKETS: usize = 5;
 /// Datagrams that wait in the socket of IKE.
 const IKE_QUEUE: usize = 2;
 /// Datagrams that wait in the socket of clients' traffic.
-const NATT_QUEUE: usize = 4;
+pub(crate) const NATT_QUEUE: usize = 4;
 /// Packets of bare ESP that wait; few clients send it.
 const ESP_QUEUE: usize = 2;
 /// Octets of the longest IP packet in a frame.

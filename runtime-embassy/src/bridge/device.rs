@@ -12,13 +12,11 @@ use super::Lan;
 pub(crate) struct Bridge<'l, D, P: Pool> {
     device: D,
     lan: &'l RefCell<Lan<P>>,
-    /// Frames that may still come in before the engine has its turn.
-    budget: usize,
 }
 
 impl<'l, D: Driver, P: Pool> Bridge<'l, D, P> {
     pub(crate) const fn new(device: D, lan: &'l RefCell<Lan<P>>) -> Self {
-        Self { device, lan, budget: BUDGET }
+        Self { device, lan }
     }
 
     /// Puts what the hub sent on the wire, as far as the device takes it.
@@ -44,29 +42,23 @@ impl<D: Driver, P: Pool> Driver for Bridge<'_, D, P> {
 
     fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
         self.pump(cx);
-        let Self { device, lan, budget } = self;
+        let Self { device, lan } = self;
         if !lan.borrow().to_stack.is_empty() {
             let token = device.transmit(cx)?;
             let frame = lan.borrow_mut().to_stack.pop_front()?;
             return Some((Received::Hub(frame), Sending { token, lan }));
         }
-        if *budget == 0 || !lan.borrow().has_room_for_hub() {
-            // The engine goes next; the rest waits in the device.
-            *budget = BUDGET;
-            cx.waker().wake_by_ref();
+        if !lan.borrow_mut().admits() {
+            // The engine goes next, and comes back here; the rest waits in the device.
             return None;
         }
-        let Some((rx, token)) = device.receive(cx) else {
-            *budget = BUDGET;
-            return None;
-        };
-        *budget -= 1;
+        let (rx, token) = device.receive(cx)?;
         Some((Received::Wire(rx, lan), Sending { token, lan }))
     }
 
     fn transmit(&mut self, cx: &mut Context<'_>) -> Option<Self::TxToken<'_>> {
         self.pump(cx);
-        let Self { device, lan, .. } = self;
+        let Self { device, lan } = self;
         device.transmit(cx).map(|token| Sending { token, lan })
     }
 
@@ -118,6 +110,3 @@ impl<T: TxToken, P: Pool> TxToken for Sending<'_, T, P> {
         })
     }
 }
-
-/// Frames that come in before the engine has its turn.
-const BUDGET: usize = 8;

@@ -8,6 +8,7 @@ use kumihimo_core::buf::{Frame, Pool};
 
 use crate::outer::{Hops, is_esp, wrap};
 use crate::shared::Traffic;
+use crate::sockets::NATT_QUEUE;
 
 use super::{Addresses, Route, from_hub, from_wire};
 
@@ -26,6 +27,10 @@ pub(crate) struct Lan<P: Pool> {
     hops: Hops,
     /// Identification of the next packet to a client.
     ident: u16,
+    /// Frames for the board that may still lie in the stack's sockets.
+    unheard: usize,
+    /// A frame had to wait in the device.
+    has_refused: bool,
     /// ESP came for the board, and lies in the stack's socket.
     has_esp: bool,
 }
@@ -55,6 +60,8 @@ impl<P: Pool> Lan<P> {
             clients: Clients::default(),
             hops: Hops::new(),
             ident: 0,
+            unheard: 0,
+            has_refused: false,
             has_esp: false,
         }
     }
@@ -83,9 +90,27 @@ impl<P: Pool> Lan<P> {
         self.has_esp = true;
     }
 
-    /// Whether the hub has room for another frame of the wire.
-    pub(super) fn has_room_for_hub(&self) -> bool {
-        !self.to_hub.is_full()
+    /// The engine has had its turn. `is_heard` says that the stack's sockets are empty.
+    ///
+    /// Tells whether frames were left in the device for which there is room now.
+    pub(crate) fn end_turn(&mut self, is_heard: bool) -> bool {
+        if is_heard {
+            self.unheard = 0;
+        }
+        let is_waiting = self.has_refused && self.has_room();
+        self.has_refused &= !is_waiting;
+        is_waiting
+    }
+
+    /// Whether another frame may come in from the wire before the engine has its turn.
+    pub(super) fn admits(&mut self) -> bool {
+        let has_room = self.has_room();
+        self.has_refused |= !has_room;
+        has_room
+    }
+
+    fn has_room(&self) -> bool {
+        !self.to_hub.is_full() && self.unheard < STACK_QUEUE
     }
 
     /// Whether a frame waits for the wire; those are lost that the device does not take.
@@ -109,6 +134,7 @@ impl<P: Pool> Lan<P> {
             self.copy_to_hub(bytes);
         }
         if stack && !hub {
+            self.unheard += 1;
             self.hops.note(bytes);
             self.has_esp |= is_esp(bytes);
         }
@@ -207,6 +233,8 @@ impl Clients {
 
 /// Frames of each direction that wait for their turn.
 const QUEUE: usize = 8;
+/// Datagrams that the smallest socket with much traffic holds.
+const STACK_QUEUE: usize = NATT_QUEUE;
 /// Clients' addresses that are known at once.
 const CLIENTS: usize = 32;
 /// Octets of the longest frame without FCS, with a VLAN tag.

@@ -158,4 +158,4 @@ impl Driver for Device {
 }
 
 /// Frames that wait in the device.
-const RX_QUEUE: usize = 16;
+const RX_QUEUE: usize = 64;
