@@ -3,7 +3,7 @@
 //! [`lab`] builds what a case needs (namespaces, guests, servers); [`clients`] holds the cases that
 //! dial with stock Linux software, [`boards`] those that dial into firmware. [`tidy`], [`layers`]
 //! and [`licences`] are what the source tree itself has to keep to, [`ceilings`] what the packet
-//! path may cost; [`compare`] puts it beside its peers. [`uf2`] packs firmware for a boot loader.
+//! path may cost; [`compare`] puts it beside its peers, and [`load`] makes the traffic. [`uf2`] packs firmware for a boot loader.
 
 pub mod boards;
 pub mod ceilings;
@@ -12,6 +12,7 @@ pub mod compare;
 pub mod lab;
 pub mod layers;
 pub mod licences;
+pub mod load;
 pub mod source;
 pub mod tidy;
 pub mod uf2;
