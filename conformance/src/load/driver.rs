@@ -514,12 +514,9 @@ impl Flow {
         }
         self.adapted = now;
         let report = driver.station.as_ref().map(Station::report).unwrap_or_default();
-        // Once it is measured, the rate that was found stays.
-        if !self.is_measured {
-            let got = if driver.options.between { driver.got } else { report.got };
-            self.up.learn(now, self.sent, got);
-            self.down.learn(now, report.sent, driver.got);
-        }
+        let got = if driver.options.between { driver.got } else { report.got };
+        self.up.learn(now, self.sent, got);
+        self.down.learn(now, report.sent, driver.got);
         let rate = self.down.current() as u32;
         if rate != self.ordered {
             self.ordered = rate;

@@ -23,8 +23,8 @@ impl FromStr for Rate {
     }
 }
 
-/// Finds the rate that just arrives: it goes up while nearly everything does, and else down to
-/// what did.
+/// Finds the rate that just arrives: it goes up while nearly everything does, and stays a little
+/// above what does when that is less. It falls slowly, since a machine hesitates now and then.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: Rate,
@@ -56,20 +56,23 @@ impl Pace {
         if self.rate != Rate::Max || span < STEP {
             return;
         }
+        let is_new = sent < self.sent || got < self.got;
         let (was_sent, has_got) = (sent.saturating_sub(self.sent), got.saturating_sub(self.got));
         (self.at, self.sent, self.got) = (now, sent, got);
+        if is_new {
+            // The counters began anew.
+            return;
+        }
         let arrived = has_got as f64 / span.as_secs_f64();
         let share = has_got as f64 / was_sent.max(1) as f64;
         // What was sent may be less than what was allowed: then this end is at its limit.
         let offered = was_sent as f64 / span.as_secs_f64();
-        self.now = if share < 0.93 {
+        if share < 0.93 {
             self.has_lost = true;
-            (arrived * 1.02).max(1_000.0)
+            self.now = (arrived * 1.1).max(self.now * 0.85).max(1_000.0);
         } else if offered > self.now * 0.9 {
-            self.now * if self.has_lost { 1.08 } else { 1.4 }
-        } else {
-            self.now
-        };
+            self.now *= if self.has_lost { 1.1 } else { 1.4 };
+        }
     }
 }
 
