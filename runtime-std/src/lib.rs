@@ -19,6 +19,7 @@ pub mod connect_card;
 pub mod desk;
 pub mod engine;
 pub mod exec;
+pub mod gather;
 pub mod holder;
 pub mod io;
 pub mod linux;

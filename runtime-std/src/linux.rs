@@ -1,7 +1,6 @@
 //! [`Io`] over the sockets and TAP devices of Linux, for one packet thread.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
@@ -12,9 +11,11 @@ use kumihimo_core::buf::{BUFFER_LEN, Frame, HEADROOM, Pool as _, TAILROOM};
 use kumihimo_core::server::{BridgeId, Input};
 use kumihimo_core::time::Instant;
 
+use crate::gather::MARK_LEN;
 use crate::io::{Io, Outgoing};
 use crate::pool::{Buffer, BufferPool};
 use crate::sys::mmsg::{BATCH, Messages};
+use crate::sys::tap::Device;
 use crate::sys::wait::{Entry, PollSet, Waker};
 
 /// What one socket serves.
@@ -43,7 +44,7 @@ pub struct Tap {
     /// Its name.
     pub name: String,
     /// The device.
-    pub file: File,
+    pub device: Device,
 }
 
 /// What changes with a configuration: everything that is open from then on.
@@ -110,7 +111,7 @@ impl LinuxIo {
             source.entry = Some(self.set.add(source.it.fd.as_fd()));
         }
         for source in &mut self.taps {
-            source.entry = Some(self.set.add(source.it.file.as_fd()));
+            source.entry = Some(self.set.add(source.it.device.as_fd()));
         }
     }
 
@@ -163,8 +164,8 @@ impl LinuxIo {
                 source.ready = false;
                 return;
             };
-            let octets = &mut buffer.as_mut()[HEADROOM..BUFFER_LEN - TAILROOM];
-            match source.it.file.read(octets) {
+            let octets = &mut buffer.as_mut()[HEADROOM - MARK_LEN..BUFFER_LEN - TAILROOM];
+            match source.it.device.read(octets) {
                 Ok(len) => {
                     if let Ok(frame) = Frame::received(buffer, len) {
                         inputs.push(Input::Frame { bridge: source.it.bridge, frame });
@@ -178,12 +179,19 @@ impl LinuxIo {
         }
     }
 
-    fn send_frame(&mut self, bridge: BridgeId, frame: &Frame<Buffer>) {
+    /// Writes the first frames of a run that go together; returns their number.
+    fn send_frames(&mut self, run: &[Outgoing<Buffer>]) -> usize {
+        let Some(&Outgoing::Frame { bridge, .. }) = run.first() else { return 0 };
+        let frames = run.iter().map_while(|outgoing| match outgoing {
+            Outgoing::Frame { bridge: its, frame } if *its == bridge => Some(frame.bytes()),
+            _ => None,
+        });
         let tap = self.taps.iter_mut().find(|tap| tap.it.bridge == bridge);
-        let written = tap.map(|tap| tap.it.file.write(frame.bytes()));
-        if !matches!(written, Some(Ok(_))) {
-            self.unsent += 1;
+        if let Some(Ok(count)) = tap.map(|tap| tap.it.device.write(frames)) {
+            return count.max(1);
         }
+        self.unsent += 1;
+        1
     }
 
     /// Sends the datagrams of a run that leave by the socket of its first; returns their number.
@@ -247,10 +255,7 @@ impl Io for LinuxIo {
         let mut sent = 0;
         while let Some(next) = outgoing.get(sent) {
             sent += match next {
-                Outgoing::Frame { bridge, frame } => {
-                    self.send_frame(*bridge, frame);
-                    1
-                }
+                Outgoing::Frame { .. } => self.send_frames(&outgoing[sent..]),
                 Outgoing::Datagram { .. } => self.send_run(&outgoing[sent..]),
             };
         }

@@ -55,8 +55,8 @@ pub fn open(settings: &Settings, open: &Open) -> Result<Opened, String> {
     }
     for (bridge, name) in bridges(settings) {
         if !open.taps.contains(&name) {
-            let file = sys::tap::open(&name).map_err(|error| why_tap(&name, &error))?;
-            opened.change.taps.push(Tap { bridge, name: name.clone(), file });
+            let device = sys::tap::open(&name).map_err(|error| why_tap(&name, &error))?;
+            opened.change.taps.push(Tap { bridge, name: name.clone(), device });
         }
         opened.change.bridges.push((bridge, name));
     }

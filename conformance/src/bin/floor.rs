@@ -11,12 +11,13 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::fs;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
 
+use kumihimo::gather::MARK_LEN;
 use kumihimo::pool::{Buffer, BufferPool};
 use kumihimo::sys::mmsg::{BATCH, Messages};
 use kumihimo::sys::wait::PollSet;
@@ -36,7 +37,7 @@ struct Client {
 
 struct Floor {
     socket: OwnedFd,
-    tap: File,
+    tap: tap::Device,
     /// MAC address of the machine at the TAP.
     station: [u8; 6],
     opener: Opener,
@@ -45,6 +46,8 @@ struct Floor {
     clients: HashMap<u32, Client>,
     pool: BufferPool,
     messages: Messages,
+    /// Frames on their way to the device.
+    opened: Vec<Frame<Buffer>>,
     /// Sealed packets and their clients.
     sealed: Vec<(u32, Frame<Buffer>)>,
 }
@@ -84,6 +87,7 @@ impl Floor {
             clients: HashMap::new(),
             pool: BufferPool::new(1_024),
             messages: Messages::new(),
+            opened: Vec::with_capacity(BATCH),
             sealed: Vec::with_capacity(BATCH),
         })
     }
@@ -100,7 +104,7 @@ impl Floor {
 
     /// From the socket to the device.
     fn carry_in(&mut self) -> usize {
-        let Self { socket, pool, messages, opener, clients, tap, station, .. } = self;
+        let Self { socket, pool, messages, opener, clients, tap, station, opened, .. } = self;
         let received = messages.receive(socket.as_fd(), BATCH, pool, |datagram| {
             let mut frame = datagram.frame;
             let Ok(text) = opener.open(frame.bytes_mut()) else { return };
@@ -113,10 +117,16 @@ impl Floor {
             let is_there = frame.strip(text.start).is_ok();
             if let (true, Ok(room)) = (is_there, frame.push(header.len())) {
                 room.copy_from_slice(&header);
-                // A full device loses what comes, as the server's does.
-                let _ = tap.write(frame.bytes());
+                opened.push(frame);
             }
         });
+        let mut written = 0;
+        while written < opened.len() {
+            // A full device loses what comes, as the server's does.
+            let rest = opened[written..].iter().map(Frame::bytes);
+            written += tap.write(rest).unwrap_or(1).max(1);
+        }
+        opened.clear();
         received.unwrap_or(0)
     }
 
@@ -125,7 +135,8 @@ impl Floor {
         let mut count = 0;
         while count < BATCH {
             let Some(mut buffer) = self.pool.take() else { break };
-            match self.tap.read(&mut buffer.as_mut()[HEADROOM..BUFFER_LEN - TAILROOM]) {
+            let room = &mut buffer.as_mut()[HEADROOM - MARK_LEN..BUFFER_LEN - TAILROOM];
+            match self.tap.read(room) {
                 Ok(len) => {
                     count += 1;
                     if let Ok(frame) = Frame::received(buffer, len) {
@@ -156,7 +167,7 @@ impl Floor {
     fn take_frame(&mut self, mut frame: Frame<Buffer>) {
         let octets = frame.bytes();
         if octets.len() >= 42 && octets[12..14] == [8, 6] && octets[21] == 1 {
-            return self.answer_arp(octets);
+            return self.answer_arp(&octets.to_vec());
         }
         if octets.len() < 34 || octets[12..14] != [8, 0] {
             return;
@@ -182,7 +193,7 @@ impl Floor {
     }
 
     /// Every address of a client is ours.
-    fn answer_arp(&self, request: &[u8]) {
+    fn answer_arp(&mut self, request: &[u8]) {
         let number = word(request, 38).wrapping_sub(FLOOR_BASE);
         if number >= 0xffff {
             return;
@@ -190,7 +201,7 @@ impl Floor {
         let (mac, ip) = (&request[6..12], &request[28..32]);
         let head = [mac, &MAC, &request[12..20], &[0, 2]].concat();
         let reply = [&head[..], &MAC, &request[38..42], mac, ip].concat();
-        let _ = (&self.tap).write(&reply);
+        let _ = self.tap.write(std::iter::once(&reply[..]));
     }
 }
 
