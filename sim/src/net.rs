@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use kumihimo_core::addr::Outer;
+use kumihimo_core::addr::{NATT_PORT, Outer};
 use kumihimo_core::time::{Duration, Instant};
 
 use crate::choice::Choices;
@@ -47,6 +47,14 @@ impl Datagram {
     /// A datagram of UDP.
     pub const fn udp(from: SocketAddr, to: SocketAddr, payload: Vec<u8>) -> Self {
         Self { outer: Outer::Udp, from, to, payload, label: "" }
+    }
+
+    /// Whether UDP's checksum covers it. ESP in UDP does without (RFC 3948 §2.1), so that flipped
+    /// bits come through.
+    pub fn has_checksum(&self) -> bool {
+        let is_natt = [self.from.port(), self.to.port()].contains(&NATT_PORT);
+        let is_marked = self.payload.starts_with(&[0; 4]);
+        self.outer == Outer::Udp && (!is_natt || is_marked)
     }
 
     /// Octets of the whole IP packet.
@@ -283,7 +291,10 @@ impl Net {
     ) {
         let ruled = self.judge(now, id, direction, &packet);
         let fate = match ruled {
-            Verdict::Pass => self.links[id.0].carry(now, choices, direction, &packet.datagram),
+            Verdict::Pass => {
+                let fate = self.links[id.0].carry(now, choices, direction, &packet.datagram);
+                fate.checked(&packet.datagram)
+            }
             Verdict::Deliver(delay) => Fate::arrives(now + delay),
             Verdict::Drop => Fate::Lost(Loss::Rule),
         };

@@ -156,6 +156,8 @@ pub enum Loss {
     Chance,
     /// By chance, with its neighbours.
     Burst,
+    /// A bit was flipped, and the checksum told.
+    Checksum,
     /// The link is cut.
     Cut,
     /// A rule said so.

@@ -72,6 +72,7 @@ const fn reason(why: Loss) -> &'static str {
     match why {
         Loss::Chance => "by chance",
         Loss::Burst => "in a burst",
+        Loss::Checksum => "its checksum is wrong",
         Loss::Cut => "the link is cut",
         Loss::Rule => "a rule says so",
         Loss::TooLong => "longer than the MTU",

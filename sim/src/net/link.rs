@@ -55,7 +55,7 @@ pub struct Way {
     pub reorder: Odds,
     /// How much longer that is.
     pub reorder_by: Duration,
-    /// How often a bit of a packet is flipped.
+    /// How often a bit of a packet is flipped. UDP's checksum then has it lost; ESP is spoilt.
     pub corrupt: Odds,
     /// Octets of the longest IP packet, or Ethernet payload, that passes.
     pub mtu: u16,
@@ -195,6 +195,16 @@ pub(crate) enum Fate {
 impl Fate {
     pub(crate) const fn arrives(at: Instant) -> Self {
         Self::Arrives { at, copy_at: None, flip: None }
+    }
+
+    /// The same, but a datagram whose checksum tells that it is spoilt is lost.
+    pub(super) fn checked(self, datagram: &Datagram) -> Self {
+        match self {
+            Self::Arrives { flip: Some(_), copy_at, .. } if datagram.has_checksum() => {
+                copy_at.map_or(Self::Lost(Loss::Checksum), Self::arrives)
+            }
+            other => other,
+        }
     }
 
     pub(crate) const fn loss(self) -> Option<Loss> {
