@@ -43,7 +43,10 @@ impl Bench {
     }
 
     /// What a call asks for, one line each: `c021 02 07 0104…` for a frame.
-    pub(super) fn run(&mut self, call: impl FnOnce(&mut Link, Instant, &mut Rng, &mut Out)) -> Vec<String> {
+    pub(super) fn run(
+        &mut self,
+        call: impl FnOnce(&mut Link, Instant, &mut Rng, &mut Out),
+    ) -> Vec<String> {
         let mut out = Out::new();
         call(&mut self.link, self.now, &mut self.rng, &mut out);
         assert!(!out.overflowed());
