@@ -343,6 +343,7 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
         self.report_at = now + REPORT_INTERVAL;
         let (mut traffic, mac) = (self.lan.borrow().traffic, self.lan.borrow().own());
         traffic.lost_lines = self.log.lost_lines();
+        self.log.losses(now, &traffic, self.server.drops());
         self.shared.with_status(|status| {
             status.beats = status.beats.wrapping_add(1);
             status.is_link_up = self.is_link_up;

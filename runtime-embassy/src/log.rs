@@ -6,20 +6,32 @@
 use core::fmt::{self, Write as _};
 use core::net::{Ipv4Addr, SocketAddr};
 
+use kumihimo_core::discard::{DropCounters, DropReason};
 use kumihimo_core::event::{Event, FailureCause};
-use kumihimo_core::time::Instant;
+use kumihimo_core::time::{Duration, Instant};
 
-use crate::shared::Shared;
+use crate::shared::{LOSSES, Shared, Traffic};
 
 /// Where lines go.
 pub(crate) struct Log<'d> {
     shared: &'d Shared,
     lost: u32,
+    /// Losses that were told.
+    told: Losses,
+    tell_at: Instant,
+}
+
+/// What was lost so far: outside the core by name, and inside.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Losses {
+    ours: [u32; LOSSES],
+    core: u64,
 }
 
 impl<'d> Log<'d> {
     pub(crate) const fn new(shared: &'d Shared) -> Self {
-        Self { shared, lost: 0 }
+        let told = Losses { ours: [0; LOSSES], core: 0 };
+        Self { shared, lost: 0, told, tell_at: Instant::ZERO }
     }
 
     /// Lines for which there was no room.
@@ -46,6 +58,31 @@ impl<'d> Log<'d> {
             }
             None => self.line(now, format_args!("no address")),
         }
+    }
+
+    /// Tells what was lost since it was told last, once a minute at most.
+    pub(crate) fn losses(&mut self, now: Instant, traffic: &Traffic, drops: &DropCounters) {
+        if now < self.tell_at {
+            return;
+        }
+        // A keepalive is dropped because there is nothing else to do with it.
+        let core = drops.total() - drops.of(DropReason::Keepalive);
+        let lost = Losses { ours: traffic.losses().map(|(_, count)| count), core };
+        if lost == self.told {
+            return;
+        }
+        self.tell_at = now + TELL_INTERVAL;
+        let mut text = heapless::String::<LINE_LEN>::new();
+        for ((name, count), told) in traffic.losses().iter().zip(self.told.ours) {
+            if *count != told {
+                let _ = write!(text, " {name}={}", count.wrapping_sub(told));
+            }
+        }
+        if lost.core != self.told.core {
+            let _ = write!(text, " in-core={}", lost.core - self.told.core);
+        }
+        self.told = lost;
+        self.line(now, format_args!("lost{text}"));
     }
 
     fn line(&mut self, now: Instant, what: fmt::Arguments<'_>) {
@@ -110,5 +147,7 @@ impl fmt::Display for Fact<'_> {
     }
 }
 
+/// How often losses are told.
+const TELL_INTERVAL: Duration = Duration::from_secs(60);
 /// Octets of the longest line.
 const LINE_LEN: usize = 240;

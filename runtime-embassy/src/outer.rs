@@ -157,3 +157,6 @@ const TOTAL_LEN_AT: usize = 2;
 const CHECKSUM_AT: usize = 10;
 /// Peers whose way is known at once.
 const HOPS: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -223,7 +223,7 @@ impl Status {
 
 impl Traffic {
     /// What was lost outside the core, by name.
-    pub const fn losses(&self) -> [(&'static str, u32); 6] {
+    pub const fn losses(&self) -> [(&'static str, u32); LOSSES] {
         [
             ("bad-frames", self.bad_frames),
             ("no-packet-buffer", self.no_buffer),
@@ -265,5 +265,7 @@ impl fmt::Debug for Shared {
     }
 }
 
+/// Reasons for losses outside the core.
+pub(crate) const LOSSES: usize = 6;
 /// Octets of log that the console may be behind.
 const LINES_LEN: usize = 2048;

@@ -105,6 +105,31 @@ fn a_user_who_is_deleted_is_thrown_out() {
 }
 
 #[test]
+fn the_board_moves_to_another_address_at_once() {
+    let mut desk = Desk::new(settings(), &Flash::new(), Origin::Image);
+    let router = desk.rig.add(Station::router());
+    let pings = |desk: &mut Desk, to: [u8; 4], sequence| {
+        let to = to.into();
+        desk.rig.host::<Station>(router).ping(to, sequence);
+        desk.rig.run_until(100, |rig| rig.host::<Station>(router).has_pong(to, sequence))
+    };
+    assert!(pings(&mut desk, [192, 0, 2, 1], 1));
+    assert!(desk.ask("set address 192.0.2.9/24").contains("ok"));
+    assert!(pings(&mut desk, [192, 0, 2, 9], 2));
+    assert!(!pings(&mut desk, [192, 0, 2, 1], 3));
+    assert!(desk.ask("set mac 02:00:00:00:00:77").contains("ok"));
+    desk.rig.host::<Station>(router).neighbours.clear();
+    assert!(pings(&mut desk, [192, 0, 2, 9], 4));
+    let neighbours = &desk.rig.host::<Station>(router).neighbours;
+    assert_eq!(neighbours.last().unwrap().1, [2, 0, 0, 0, 0, 0x77]);
+    assert!(desk.ask("set address dhcp").contains("ok"));
+    desk.rig.run_ms(20_000);
+    let said = desk.ask("status");
+    assert!(said.contains("address 192.0.2.100/24") && said.contains("link up"), "{said}");
+    assert!(desk.ask("show").contains("mac 02:00:00:00:00:77"));
+}
+
+#[test]
 fn a_damaged_record_is_told_and_overwritten() {
     let flash = Flash::new();
     let mut desk = Desk::restart(&flash);

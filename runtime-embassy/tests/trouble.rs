@@ -76,6 +76,7 @@ fn garbage_on_the_wire_is_counted_and_forgotten() {
     rig.run_ms(1_000);
     let status = rig.handle.status();
     assert!(status.traffic.bad_frames > 500, "{status:?}");
+    assert!(rig.log.contains("lost bad-frames="), "{}", rig.log);
     assert!(status.drops.total() > 100, "{status:?}");
     assert!(status.traffic.datagrams_in > 500, "{status:?}");
     assert_eq!(rig.pool.free(), BUFFERS, "every packet buffer came back");

@@ -71,3 +71,6 @@ fn from_hub(own: MacAddr, frame: Addresses) -> Route {
     let is_own = frame.to == own;
     Route { wire: !is_own, hub: false, stack: is_own || frame.to.is_group() }
 }
+
+#[cfg(test)]
+mod tests;
