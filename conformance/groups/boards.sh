@@ -12,6 +12,7 @@ cases() {
   boards_options
   check harness cargo build --release --locked -q -p kumihimo-conformance --bins
   check qemu-mps2 firmware qemu-mps2 an386 thumbv7em-none-eabihf an386
+  check qemu-mps2-8 firmware qemu-mps2 an386,clients-8 thumbv7em-none-eabihf an386-clients-8
   firmware_cases
   check router-aarch64 router_build aarch64
   check router-aarch64-dial router_dial aarch64 qemu-aarch64-static dial-udp

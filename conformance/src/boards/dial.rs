@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::boards::machine::{AN386, Machine};
+use crate::boards::machine::{AN386, Machine, READY, START_LIMIT};
 use crate::boards::office::{Office, ROUTER};
 use crate::lab::{Case, Client, Dialled, Guest, Lab, Outcome, Process, Profile, Weight, ping};
 use crate::{expect, fail};
@@ -58,7 +58,7 @@ fn power_cut(lab: &Lab<'_>) -> Outcome<String> {
     drop(board);
     // The settings are in its flash.
     board = Machine::plug_in(lab, &office, AN386, &[])?;
-    board.wait_for("ready address=", Duration::from_secs(20))?;
+    board.wait_for(READY, START_LIMIT)?;
     client.die()?;
     client.start_daemons()?;
     let board_s = client.dial(DIAL_LIMIT)?.total_s;

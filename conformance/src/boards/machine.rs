@@ -24,6 +24,11 @@ pub(crate) struct Model {
 /// The board that most cases use.
 pub(crate) const AN386: Model = Model { machine: "mps2-an386", firmware: "an386.elf" };
 
+/// What the console says when the board has an address.
+pub(crate) const READY: &str = "ready address=";
+/// How long firmware may take from power to an address.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(30);
+
 /// A board that is plugged in. Dropping it is a power cut.
 #[derive(Debug)]
 pub(crate) struct Machine {
@@ -39,7 +44,8 @@ impl Machine {
     /// Plugs the board in, with a clean flash and the lab's settings typed into its console.
     pub(crate) fn install(lab: &Lab<'_>, office: &Office, model: Model) -> Outcome<Self> {
         let mut machine = Self::plug_in(lab, office, model, &[])?;
-        machine.wait_for("ready address=", Duration::from_secs(20))?;
+        machine.wait_for(READY, START_LIMIT)?;
+        machine.set_up()?;
         Ok(machine)
     }
 
@@ -84,44 +90,62 @@ impl Machine {
 
     /// Types the lab's key and user into the console.
     pub(crate) fn set_up(&mut self) -> Outcome<()> {
-        self.ask(&format!("set psk {PSK}"), OK)?;
-        self.ask(&format!("user add {USER} {PASSWORD}"), OK)?;
-        Ok(())
+        self.change(&format!("set psk {PSK}"))?;
+        self.change(&format!("user add {USER} {PASSWORD}"))
     }
 
-    /// Types a line into the console and waits for a line that holds `answer`.
-    pub(crate) fn ask(&mut self, line: &str, answer: &str) -> Outcome<String> {
+    /// Types a line into the console.
+    pub(crate) fn say(&mut self, line: &str) -> Outcome<()> {
+        Ok(self.console.write_all(format!("{line}\r").as_bytes())?)
+    }
+
+    /// Types an order that the console carries out.
+    pub(crate) fn change(&mut self, line: &str) -> Outcome<()> {
         self.skip();
-        self.console.write_all(format!("{line}\r").as_bytes())?;
-        self.wait_for(answer, Duration::from_secs(10)).map_err(|e| e.during(line))
+        self.say(line)?;
+        self.wait_for_line(|said| said == OK, OK, Duration::from_secs(10))
+            .map(drop)
+            .map_err(|e| e.during(line))
     }
 
-    /// A figure of the firmware, not older than this call.
-    pub(crate) fn figure(&self, name: &str) -> Outcome<u64> {
-        let file = self.sockets.join(FIGURES);
-        // What is there is from before.
-        let _ = fs::remove_file(&file);
-        let end = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < end {
-            let text = fs::read_to_string(&file).unwrap_or_default();
-            if text.ends_with("end\n") {
-                let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
-                return match line.and_then(|number| number.parse().ok()) {
-                    Some(number) => Ok(number),
-                    None => fail!("no figure {name}: {text}"),
-                };
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-        fail!("the firmware wrote no figures within 10 s")
+    /// All figures of the firmware.
+    pub(crate) fn figures(&mut self) -> Outcome<Figures> {
+        self.skip();
+        let from = self.seen;
+        self.say("figures")?;
+        self.wait_for("end of figures", Duration::from_secs(10))?;
+        let log = self.log();
+        let said = log.get(from..self.seen).unwrap_or_default();
+        let lines = said.lines().filter_map(|line| line.trim().strip_prefix("figure "));
+        let pairs = lines.filter_map(|line| line.split_once(' '));
+        Ok(Figures(pairs.map(|(name, figure)| (name.to_owned(), figure.to_owned())).collect()))
     }
 
-    /// Orders the firmware to fail in one of its ways.
-    pub(crate) fn make_it(&self, fail: &str) -> Outcome<()> {
-        // It must never see half of the order.
-        let draft = self.sockets.join("draft");
-        fs::write(&draft, fail)?;
-        Ok(fs::rename(draft, self.sockets.join("kumihimo.order"))?)
+    /// How much was lost, for whatever reason.
+    pub(crate) fn all_lost(&mut self) -> Outcome<u64> {
+        // The console is told what was counted once a second.
+        thread::sleep(Duration::from_millis(2500));
+        let said = self.status()?;
+        let numbers = said.lines().filter_map(|line| line.trim().strip_prefix("lost "));
+        Ok(numbers.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
+    }
+
+    /// Datagrams from clients and to them.
+    pub(crate) fn datagrams(&mut self) -> Outcome<u64> {
+        let said = self.status()?;
+        let line = said.lines().find_map(|line| line.trim().strip_prefix("datagrams "));
+        let words = line.unwrap_or_default().split([' ', ',']);
+        Ok(words.filter_map(|word| word.parse::<u64>().ok()).sum())
+    }
+
+    fn status(&mut self) -> Outcome<String> {
+        self.skip();
+        let from = self.seen;
+        self.say("status")?;
+        // The answer has no end of its own; that of the next line shows it.
+        self.say("no command")?;
+        self.wait_for("unknown command", Duration::from_secs(10))?;
+        Ok(self.log().get(from..self.seen).unwrap_or_default().to_owned())
     }
 
     /// Gives QEMU's monitor an order.
@@ -140,6 +164,15 @@ impl Machine {
 
     /// Waits for a line of the console with `needle`, from behind the last one waited for.
     pub(crate) fn wait_for(&mut self, needle: &str, limit: Duration) -> Outcome<String> {
+        self.wait_for_line(|line| line.contains(needle), needle, limit)
+    }
+
+    fn wait_for_line(
+        &mut self,
+        is_it: impl Fn(&str) -> bool,
+        what: &str,
+        limit: Duration,
+    ) -> Outcome<String> {
         let end = Instant::now() + limit;
         loop {
             let ended = self.process.ended()?;
@@ -147,7 +180,7 @@ impl Machine {
             let mut at = self.seen;
             for line in log.get(at..).unwrap_or_default().split_inclusive('\n') {
                 at += line.len();
-                if line.ends_with('\n') && line.contains(needle) {
+                if line.ends_with('\n') && is_it(line.trim()) {
                     self.seen = at;
                     return Ok(line.trim().to_owned());
                 }
@@ -156,7 +189,7 @@ impl Machine {
                 fail!("QEMU ended ({status}): {}", self.process.output().trim());
             }
             if Instant::now() > end {
-                fail!("the console did not say {needle:?} within {} s", limit.as_secs());
+                fail!("the console did not say {what:?} within {} s", limit.as_secs());
             }
             thread::sleep(Duration::from_millis(20));
         }
@@ -187,6 +220,21 @@ impl Drop for Machine {
     }
 }
 
+/// What the firmware counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Figures(Vec<(String, String)>);
+
+impl Figures {
+    /// One of them.
+    pub(crate) fn of(&self, name: &str) -> Outcome<u64> {
+        let figure = self.0.iter().find(|(other, _)| other == name);
+        match figure.and_then(|(_, figure)| figure.parse().ok()) {
+            Some(figure) => Ok(figure),
+            None => fail!("the firmware has no figure {name}: {self:?}"),
+        }
+    }
+}
+
 /// The file that is the board's flash.
 pub(crate) fn flash(lab: &Lab<'_>) -> PathBuf {
     lab.folder().join(FLASH)
@@ -214,7 +262,6 @@ fn until_prompt(monitor: &mut UnixStream) -> Outcome<()> {
 }
 
 const FLASH: &str = "kumihimo.flash";
-const FIGURES: &str = "kumihimo.figures";
 /// What the console answers to an order that it carried out.
 const OK: &str = "ok";
 /// How lines begin that the firmware's last words are.

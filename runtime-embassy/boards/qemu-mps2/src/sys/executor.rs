@@ -38,6 +38,8 @@ impl PacketExecutor {
     /// own: they were moved into them.
     pub fn start(self) {
         RUNNING.store(ptr::from_ref(self.executor).cast_mut(), Ordering::Release);
+        // It was woken by what was spawned; nobody else kept it waiting.
+        WOKEN_AT.store(0, Ordering::Relaxed);
         interrupts::enable(irq::PACKETS);
     }
 }
@@ -109,7 +111,8 @@ fn pender(context: *mut ()) {
         THREAD_WOKEN.store(true, Ordering::SeqCst);
         return;
     }
-    if WOKEN_AT.load(Ordering::Relaxed) == 0 {
+    // What comes while it runs waits for itself, not for the processor.
+    if WOKEN_AT.load(Ordering::Relaxed) == 0 && !is_in_packets() {
         WOKEN_AT.store((clock::cycles() as u32).max(1), Ordering::Relaxed);
     }
     NVIC::pend(Line(irq::PACKETS));

@@ -34,6 +34,7 @@ pub struct Lost {
 
 /// Why the chip cannot be used.
 #[derive(Debug)]
+#[allow(dead_code, reason = "printed by the derived Debug")]
 pub enum Absent {
     /// The register with a known value reads so.
     ByteTest(u32),
@@ -72,11 +73,6 @@ impl Lan9118 {
         interrupts::enable(irq::ETHERNET);
         REGISTERS.write(INT_EN, INT_RX | INT_PHY);
         Ok(Self { mac, is_link_up: false, received: Frame([0; WORDS]), to_send: Frame([0; WORDS]) })
-    }
-
-    /// The station's address.
-    pub fn mac(&self) -> [u8; 6] {
-        self.mac
     }
 
     /// What the chip lost so far.

@@ -54,11 +54,6 @@ impl File {
         usize::try_from(call(SYS_FLEN, &[self.0 as usize])).map_err(|_| Refused)
     }
 
-    /// Removes a file.
-    pub fn remove(name: &CStr) -> Result<(), Refused> {
-        done(call(SYS_REMOVE, &[name.as_ptr().addr(), name.count_bytes()]))
-    }
-
     fn seek(&self, offset: usize) -> Result<(), Refused> {
         done(call(SYS_SEEK, &[self.0 as usize, offset]))
     }
@@ -96,7 +91,6 @@ const SYS_CLOSE: usize = 0x02;
 const SYS_WRITE: usize = 0x05;
 const SYS_READ: usize = 0x06;
 const SYS_SEEK: usize = 0x0a;
-const SYS_REMOVE: usize = 0x0e;
 const SYS_FLEN: usize = 0x0c;
 
 /// As `fopen` counts them: `rb`, `r+b`, `w+b`.
