@@ -1,5 +1,6 @@
 //! The commands.
 
+mod canary;
 mod dial;
 mod jobs;
 mod options;
@@ -37,6 +38,7 @@ pub(crate) fn run(words: &[String]) -> Result<bool, String> {
         "shrink" => shrink(&options),
         "soak" => soak(&options),
         "speed" => speed(&options),
+        "canary" => canary::run(&options),
         "list" => {
             for scenario in all() {
                 println!("{:<28} {}", scenario.name, scenario.about);
@@ -308,6 +310,7 @@ usage: sim run [--seed N]             one run, recorded
        sim shrink FILE…               makes failing tapes simpler
        sim soak --minutes N           as many runs as there is time for
        sim speed                      how fast worlds of different sizes run
+       sim canary FAULT | all | list  plants a fault, finds and shrinks it (--features canary)
        sim list                       what can be played
        sim dial --server ADDRESS …    the clients dial a real server; `sim dial` tells more
 options: --node core|std|embassy|all  what drives the core

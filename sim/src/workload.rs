@@ -5,9 +5,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use kumihimo_core::event::Event;
+use kumihimo_core::ids::SessionId;
 use kumihimo_core::server::Command;
-use kumihimo_core::time::Duration;
+use kumihimo_core::time::{Duration, Instant};
 
+use crate::check::STARTED;
 use crate::check::counted::Counted;
 use crate::check::lease::Leases;
 use crate::fault::{LAG_MAX_MS, Mix};
@@ -18,7 +20,7 @@ use crate::node::host::Host;
 use crate::node::server::{ServerFact, ServerNode};
 use crate::node::setup::{STRANGER, ServerSetup, USERS};
 use crate::node::stranger::{Overheard, REMEMBERED, Stranger};
-use crate::observe::{Failure, Happening, Observer, fact_as};
+use crate::observe::{Failure, Happening, Observer, State, fact_as};
 use crate::peer::Carrier;
 use crate::profile::{self, CP_WIN, PppHabits, Profile};
 use crate::scenario::{NodeKind, Scenario};
@@ -55,8 +57,6 @@ struct Stage {
     pretenders: Vec<Resident>,
     nats: Vec<NatBox>,
     stranger: NodeId,
-    /// Whether clients may believe in sessions that the server does not know any more.
-    may_be_stale: bool,
     hoarded: bool,
 }
 
@@ -93,7 +93,6 @@ impl Stage {
             pretenders: Vec::new(),
             nats,
             stranger,
-            may_be_stale: false,
             hoarded: false,
         };
         for number in 0..count {
@@ -128,7 +127,7 @@ impl Stage {
 
     /// Lets one thing happen.
     fn act(&mut self, world: &mut World) -> Result<(), Failure> {
-        match world.below(18) {
+        match world.below(19) {
             0 => {}
             1..=3 => self.talk(world),
             4 => self.toggle(world),
@@ -136,12 +135,8 @@ impl Stage {
             6 if self.mix.nats => self.rebind(world),
             7 if self.mix.cuts => self.cut(world),
             8 if self.mix.orders => self.order(world),
-            9 if self.mix.restarts => {
-                self.may_be_stale = true;
-                self.town.restart(world);
-            }
+            9 if self.mix.restarts => self.town.restart(world),
             10 if self.mix.leaps => {
-                self.may_be_stale = true;
                 let secs = [1, 10, 100, 4_000][world.below(4) as usize];
                 world.scene("the server's clock leaps");
                 world.jump_clock(self.town.server, Duration::from_secs(secs));
@@ -150,6 +145,7 @@ impl Stage {
             12 if self.mix.dhcp => self.bother_dhcp(world),
             13..=14 if self.mix.strangers => self.bother_server(world),
             15 => self.put_noise_on_lan(world),
+            17 if self.mix.strangers => self.race(world)?,
             16 => {
                 let secs = [10, 60, 200, 2_000][world.below(4) as usize];
                 world.run_for(Duration::from_secs(secs))?;
@@ -214,13 +210,11 @@ impl Stage {
         if let Some(nat) = self.nats.get(number) {
             world.scene("a NAT box forgets");
             world.rebind(nat.id);
-            self.may_be_stale = true;
         }
     }
 
     fn cut(&mut self, world: &mut World) {
         let Some(client) = self.some_client(world) else { return };
-        self.may_be_stale = true;
         let direction = [Direction::Up, Direction::Down][world.below(2) as usize];
         let is_whole = world.below(2) == 1;
         let secs = [1, 20, 150, 400][world.below(4) as usize];
@@ -236,7 +230,7 @@ impl Stage {
         let is_rekey = world.below(2) == 0;
         let sessions = world.observer::<Sessions>().map(|it| it.up.len()).unwrap_or_default();
         let number = world.below(sessions.max(1) as u64) as usize;
-        let session = world.observer::<Sessions>().and_then(|it| it.up.get(number).copied());
+        let session = world.observer::<Sessions>().and_then(|it| it.up.get(number)).map(|up| up.id);
         let command = match session {
             Some(session) if !is_rekey => Command::Disconnect(session),
             _ => Command::Rekey,
@@ -250,7 +244,6 @@ impl Stage {
         let count = if self.hoarded { usize::MAX } else { 0 };
         world.scene(if self.hoarded { "buffers run out" } else { "buffers are back" });
         world.with(self.town.server, |server: &mut ServerNode, _| server.hoard(count));
-        self.may_be_stale = true;
     }
 
     fn bother_dhcp(&mut self, world: &mut World) {
@@ -265,6 +258,9 @@ impl Stage {
             }
             _ => {
                 world.scene("a DHCP server forgets");
+                if let Some(leases) = world.observer_mut::<Leases>() {
+                    leases.forgive(hub.plan.name);
+                }
                 world.with(host, |host: &mut Host, _| {
                     if let Some(dhcp) = host.dhcp_mut() {
                         dhcp.forget();
@@ -278,18 +274,58 @@ impl Stage {
         let number = world.below(REMEMBERED as u64) as usize;
         let heard = world.observer::<Overheard>().and_then(|heard| heard.nth(number).cloned());
         let kind = world.below(4);
+        if kind == 0 {
+            self.try_to_move_a_client(world, number);
+            return;
+        }
         let port = [4_500, 500, 1_701][world.below(3) as usize];
         let own = SocketAddr::new(STRANGER_IP.into(), port);
         world.with(self.stranger, |stranger: &mut Stranger, cx| match (kind, heard) {
-            (0, Some(heard)) => stranger.repeat(cx, own, &heard),
             (1, Some(heard)) => stranger.distort(cx, own, &heard),
             (2, _) => {
                 let from = SocketAddr::new(VICTIM_IP.into(), 500);
-                let count = 1 + cx.below(200);
+                let count = 1 + cx.below(600);
                 stranger.knock(cx, from, SocketAddr::new(SERVER_IP, 500), count);
             }
             _ => stranger.noise(cx, own, SocketAddr::new(SERVER_IP, port)),
         });
+    }
+
+    /// A stranger repeats what a client sent, and those on the LANs then speak to everyone.
+    fn try_to_move_a_client(&self, world: &mut World, number: usize) {
+        let heard = world.observer::<Overheard>().and_then(|heard| heard.nth(number).cloned());
+        let Some(heard) = heard else { return };
+        let own = SocketAddr::new(STRANGER_IP.into(), heard.from.port());
+        world.with(self.stranger, |stranger: &mut Stranger, cx| stranger.repeat(cx, own, &heard));
+        for &client in &self.clients {
+            let host = self.town.hubs[usize::from(client.hub)].hosts.first().copied();
+            let address = node(world, client).address();
+            if let Some((host, to)) = host.zip(address) {
+                world.with(host, |host: &mut Host, cx| host.ping(cx, to));
+            }
+        }
+    }
+
+    /// A stranger is faster than a client's message 5, and sends it spoiled, in its name.
+    fn race(&self, world: &mut World) -> Result<(), Failure> {
+        let Some(client) = self.some_client(world) else { return Ok(()) };
+        world.with(client.id, |node: &mut ClientNode, cx| {
+            node.vanish(cx);
+            node.dial(cx);
+        });
+        if let Some(heard) = world.observer_mut::<Overheard>() {
+            heard.listen(client.id);
+        }
+        let in_flight =
+            |world: &World| world.observer::<Overheard>().and_then(|it| it.in_flight().cloned());
+        world.run_until(Duration::from_secs(5), |world| in_flight(world).is_some())?;
+        if let Some(message) = in_flight(world) {
+            world.scene("a stranger is faster");
+            world.with(self.stranger, |stranger: &mut Stranger, cx| {
+                stranger.spoil(cx, &message);
+            });
+        }
+        Ok(())
     }
 
     fn put_noise_on_lan(&self, world: &mut World) {
@@ -329,8 +365,8 @@ impl Stage {
 
     /// Waits until everyone is up and reaches the router.
     ///
-    /// Who believes in a session that the server does not know any more notices it by itself,
-    /// or its user does, and dials again.
+    /// Who believes in a session that the server does not know any more notices that, or its user
+    /// does, and dials again.
     fn converge(&self, world: &mut World) -> Result<(), Failure> {
         let end = world.now() + CONVERGE;
         for &client in &self.clients {
@@ -341,7 +377,7 @@ impl Stage {
                     break;
                 }
                 misses += u32::from(node(world, client).is_up());
-                if misses > MISSES_MAX && self.may_be_stale {
+                if misses > MISSES_MAX && is_stale(world, &self.town, client) {
                     misses = 0;
                     world.with(client.id, |node: &mut ClientNode, cx| {
                         node.vanish(cx);
@@ -375,23 +411,46 @@ impl Stage {
     }
 }
 
+/// Whether the server does not know the session that a client believes in.
+fn is_stale(world: &World, town: &Town, client: Resident) -> bool {
+    let hub = town.hubs[usize::from(client.hub)].plan.name;
+    let client = node(world, client);
+    let Some(address) = client.address() else { return false };
+    let sessions = world.observer::<Sessions>().map(|it| it.up.as_slice()).unwrap_or_default();
+    !sessions.iter().any(|up| {
+        // One that came up after the client was up is another's.
+        up.hub == hub && up.address == address && up.at <= client.log().up_at
+    })
+}
+
 /// Which sessions are up.
 #[derive(Debug, Default)]
 struct Sessions {
-    up: Vec<kumihimo_core::ids::SessionId>,
+    up: Vec<Up>,
+}
+
+/// A session that is up.
+#[derive(Clone, Debug)]
+struct Up {
+    id: SessionId,
+    hub: String,
+    address: Ipv4Addr,
+    at: Instant,
 }
 
 impl Observer for Sessions {
-    fn on(
-        &mut self,
-        _: kumihimo_core::time::Instant,
-        happening: &Happening<'_>,
-    ) -> Result<(), Failure> {
+    fn on(&mut self, at: Instant, happening: &Happening<'_>) -> Result<(), Failure> {
         let Happening::Fact { fact, .. } = happening else { return Ok(()) };
+        if let Some(State(STARTED)) = fact_as(*fact) {
+            self.up.clear();
+        }
         match fact_as(*fact) {
-            Some(ServerFact(Event::SessionUp { session, .. })) => self.up.push(*session),
+            Some(ServerFact(Event::SessionUp { session, hub, address, .. })) => {
+                let (id, hub) = (*session, hub.as_str().to_owned());
+                self.up.push(Up { id, hub, address: *address, at });
+            }
             Some(ServerFact(Event::SessionDown { session, .. })) => {
-                self.up.retain(|up| up != session);
+                self.up.retain(|up| up.id != *session);
             }
             _ => {}
         }

@@ -1,6 +1,5 @@
 //! The link against a client of its own, over a network that loses, doubles and reorders.
 
-mod bench;
 pub(crate) mod client;
 mod link;
 

@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use kumihimo_core::addr::{L2TP_PORT, Path};
 use kumihimo_core::time::{Duration, Instant};
 
-use super::Turns;
 use super::esp::{Kind, kind_of};
+use super::is_server;
 use crate::net::Datagram;
 use crate::observe::{Failure, Happening, Observer};
 use crate::world::{Node, NodeId};
@@ -20,7 +20,6 @@ use crate::world::{Node, NodeId};
 #[derive(Debug, Default)]
 pub struct Amplification {
     servers: BTreeSet<NodeId>,
-    turns: Turns,
     parties: BTreeMap<IpAddr, Party>,
 }
 
@@ -95,7 +94,7 @@ impl Observer for Amplification {
     }
 
     fn after(&mut self, _: Instant, id: NodeId, node: &dyn Node) -> Result<(), Failure> {
-        if self.turns.fresh(id, node).is_some() {
+        if is_server(node) {
             self.servers.insert(id);
         }
         Ok(())

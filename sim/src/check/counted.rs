@@ -7,6 +7,7 @@
 //!   cannot tell before its end (RFC 2409 §5).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use kumihimo_core::addr::{Outer, Path};
 use kumihimo_core::discard::{DropCounters, DropReason};
@@ -14,6 +15,7 @@ use kumihimo_core::time::Instant;
 
 use super::Turns;
 use super::esp::{Kind, kind_of};
+use crate::net::Datagram;
 use crate::node::server::{ServerNode, Turn};
 use crate::observe::{Failure, Happening, Observer};
 use crate::trace::Hash;
@@ -30,6 +32,8 @@ pub struct Counted {
     taken: BTreeSet<(NodeId, u64)>,
     /// Clients whose main mode may have been spoiled.
     spoiled: BTreeSet<NodeId>,
+    /// Addresses in whose names unprotected messages were forged.
+    spoiled_addresses: BTreeSet<IpAddr>,
     /// Clients that do not know the key, and machines that are no clients.
     strangers: BTreeSet<NodeId>,
 }
@@ -45,9 +49,11 @@ impl Counted {
         for (path, payload) in &turn.taken {
             let digest = digest_of(payload);
             let writer = self.written.get(&digest).copied();
-            let honest = writer.is_some_and(|writer| {
-                !self.strangers.contains(&writer) && !self.spoiled.contains(&writer)
-            });
+            let is_spoiled = self.spoiled_addresses.contains(&path.remote.ip());
+            let honest = !is_spoiled
+                && writer.is_some_and(|writer| {
+                    !self.strangers.contains(&writer) && !self.spoiled.contains(&writer)
+                });
             let is_written = writer.is_some_and(|writer| !self.strangers.contains(&writer));
             forged += u64::from(!honest);
             if is_esp(path, payload) {
@@ -84,7 +90,8 @@ impl Counted {
         }
     }
 
-    fn on_server(&mut self, sender: NodeId, outer: Outer, port: u16, payload: &[u8]) {
+    fn on_server(&mut self, (sender, from): (NodeId, IpAddr), datagram: &Datagram) {
+        let (outer, port, payload) = (datagram.outer, datagram.to.port(), &datagram.payload);
         let is_protected = match kind_of(outer, port, payload) {
             Kind::Ike { is_encrypted, .. } => is_encrypted,
             Kind::Esp { .. } | Kind::Keepalive => true,
@@ -92,6 +99,7 @@ impl Counted {
         };
         if !is_protected && !self.written.contains_key(&digest_of(payload)) {
             self.spoiled.insert(sender);
+            self.spoiled_addresses.insert(from);
         }
     }
 }
@@ -106,7 +114,7 @@ impl Observer for Counted {
                 let datagram = &packet.datagram;
                 let (outer, payload) = (datagram.outer, &datagram.payload);
                 if self.servers.contains(node) {
-                    self.on_server(packet.sender, outer, datagram.to.port(), payload);
+                    self.on_server((packet.sender, datagram.from.ip()), datagram);
                 } else {
                     self.on_client(*node, outer, datagram.from.port(), payload);
                 }
@@ -152,5 +160,4 @@ const FORGERIES: &[DropReason] = &[
     DropReason::BadPadding,
     DropReason::NotDecryptable,
     DropReason::HashMismatch,
-    DropReason::BadKeyExchange,
 ];

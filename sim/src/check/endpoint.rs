@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 
 use kumihimo_core::time::Instant;
 
-use super::Turns;
 use super::esp::{Kind, kind_of};
+use super::is_server;
 use crate::observe::{Failure, Happening, Observer};
 use crate::trace::Hash;
 use crate::world::{Node, NodeId};
@@ -15,7 +15,6 @@ use crate::world::{Node, NodeId};
 /// The check.
 #[derive(Debug, Default)]
 pub struct Endpoint {
-    turns: Turns,
     servers: BTreeSet<NodeId>,
     /// Payloads that reached a server, by their digests: the first arrival counts.
     seen: BTreeSet<u64>,
@@ -58,7 +57,7 @@ impl Observer for Endpoint {
     }
 
     fn after(&mut self, _: Instant, id: NodeId, node: &dyn Node) -> Result<(), Failure> {
-        if self.turns.fresh(id, node).is_some() {
+        if is_server(node) {
             self.servers.insert(id);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! `lease`: no two sessions of a hub have one address at one time, and none keeps an address
 //! longer than the DHCP server of its LAN granted it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use kumihimo_core::event::{Event, Name};
@@ -24,6 +24,8 @@ pub struct Leases {
     granted: BTreeMap<Ipv4Addr, Instant>,
     /// How late a server may be.
     grace: Duration,
+    /// Hubs whose DHCP server has lost its memory, and may give an address twice.
+    forgiven: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,11 +40,16 @@ impl Leases {
         self.grace = grace;
     }
 
+    /// The DHCP server on the LAN of this hub has lost its memory.
+    pub fn forgive(&mut self, hub: &str) {
+        self.forgiven.insert(hub.to_owned());
+    }
+
     fn on_event(&mut self, node: NodeId, event: &Event) -> Result<(), String> {
         match event {
             Event::SessionUp { session, hub, address, .. } => {
                 let other = self.up.values().find(|it| it.hub == *hub && it.address == *address);
-                if other.is_some() {
+                if other.is_some() && !self.forgiven.contains(hub.as_str()) {
                     return Err(format!("two sessions of hub {hub} have {address}"));
                 }
                 let session_up = Session { hub: hub.clone(), address: *address };

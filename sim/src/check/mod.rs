@@ -7,6 +7,7 @@
 //! (`zero-delay-loop`), and the command compares the hashes of two runs of one tape.
 
 pub mod amplification;
+pub mod answered;
 pub mod authentication;
 pub mod buffers;
 pub mod contract;
@@ -35,6 +36,7 @@ pub fn watch(world: &mut World, hubs: &[(&str, u8)]) {
     world.observe(sequence::Sequence::default());
     world.observe(once::Once::default());
     world.observe(amplification::Amplification::default());
+    world.observe(answered::Answered::default());
     world.observe(endpoint::Endpoint::default());
     world.observe(authentication::Authentication::default());
     world.observe(isolation::Isolation::new(nets));
@@ -43,6 +45,11 @@ pub fn watch(world: &mut World, hubs: &[(&str, u8)]) {
 
 /// The state of a server that has just begun to run.
 pub const STARTED: &str = "started";
+
+/// Whether a node is a server.
+fn is_server(node: &dyn crate::world::Node) -> bool {
+    (node as &dyn std::any::Any).is::<crate::node::server::ServerNode>()
+}
 
 /// A new turn of a server, told apart from calls in which it only took something.
 #[derive(Debug, Default)]

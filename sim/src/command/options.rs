@@ -24,7 +24,8 @@ pub(super) struct Options {
     pub(super) out: Option<PathBuf>,
     /// The first word that is no option.
     pub(super) word: Option<String>,
-    words: Vec<String>,
+    /// All of them.
+    pub(super) words: Vec<String>,
 }
 
 impl Options {
@@ -81,7 +82,7 @@ impl Options {
             "--node" => {
                 self.has_kinds = true;
                 self.kinds = match value()?.as_str() {
-                    "all" => NodeKind::ALL.to_vec(),
+                    "all" => NodeKind::BUILT.to_vec(),
                     name => vec![
                         NodeKind::named(name)
                             .ok_or_else(|| format!("there is no node `{name}`"))?,

@@ -27,6 +27,8 @@ pub struct ClientNode {
     /// How long its user waits before the next dial.
     patience: Duration,
     redial_at: Option<Instant>,
+    /// When its user gives up a dial that has not ended.
+    give_up_at: Option<Instant>,
     count: u32,
     pongs: BTreeMap<Ipv4Addr, u32>,
     record: Log,
@@ -39,6 +41,8 @@ pub struct Log {
     pub ups: u32,
     /// How often it went down, or a dial failed.
     pub downs: u32,
+    /// When it was up last.
+    pub up_at: Instant,
     /// The last event that was not good.
     pub trouble: Option<Event>,
 }
@@ -87,9 +91,10 @@ impl ClientNode {
             is_wanted: true,
             patience: PATIENCE,
             redial_at: None,
+            give_up_at: None,
             count: 0,
             pongs: BTreeMap::new(),
-            record: Log { ups: 0, downs: 0, trouble: None },
+            record: Log { ups: 0, downs: 0, up_at: Instant::ZERO, trouble: None },
         }
     }
 
@@ -129,6 +134,7 @@ impl ClientNode {
     pub fn dial(&mut self, cx: &mut NodeCx<'_>) {
         self.is_wanted = true;
         self.redial_at = None;
+        self.give_up_at = Some(cx.now() + GIVE_UP_AFTER);
         cx.state("dialling");
         self.give(cx, Input::Dial);
     }
@@ -137,6 +143,7 @@ impl ClientNode {
     pub fn hang_up(&mut self, cx: &mut NodeCx<'_>) {
         self.is_wanted = false;
         self.redial_at = None;
+        self.give_up_at = None;
         self.give(cx, Input::HangUp);
         cx.state("down");
     }
@@ -145,6 +152,7 @@ impl ClientNode {
     pub fn vanish(&mut self, cx: &mut NodeCx<'_>) {
         self.is_wanted = false;
         self.redial_at = None;
+        self.give_up_at = None;
         self.give(cx, Input::Vanish);
         cx.state("gone");
     }
@@ -169,6 +177,10 @@ impl ClientNode {
         if let Some(client) = &mut self.client {
             client.relocate(local);
         }
+    }
+
+    fn is_time_to_dial(&self, now: Instant) -> bool {
+        [self.redial_at, self.give_up_at].into_iter().flatten().any(|at| at <= now)
     }
 
     fn mark(&mut self, cx: &NodeCx<'_>) -> Mark {
@@ -223,9 +235,7 @@ impl ClientNode {
     }
 
     fn on_packet(&mut self, cx: &mut NodeCx<'_>, bytes: &[u8]) {
-        let Some(packet) = Ip::parse(bytes) else {
-            return cx.fail("well-formed", "a client got an IPv4 packet that is broken");
-        };
+        let Some(packet) = Ip::parse(bytes) else { return };
         let Some((is_answer, mark)) = packet.mark() else { return };
         let (from, hub) = (packet.from, self.hub);
         cx.fact(&ClientFact::Heard { from, mark, hub, is_answer });
@@ -238,11 +248,14 @@ impl ClientNode {
         match event {
             Event::Up { address, .. } => {
                 self.record.ups += 1;
+                self.record.up_at = cx.now();
+                self.give_up_at = None;
                 cx.fact(&ClientFact::Opened(address));
                 cx.state("up");
             }
             Event::Failed { .. } | Event::Down { .. } => {
                 self.record.downs += 1;
+                self.give_up_at = None;
                 self.record.trouble = Some(event.clone());
                 cx.fact(&ClientFact::Closed(event));
                 cx.state("down");
@@ -264,7 +277,7 @@ impl Node for ClientNode {
                 let (local, remote) = (to.ip(), from.ip());
                 self.give(cx, Input::Esp { local, remote, bytes: payload });
             }
-            Stimulus::Timer if self.redial_at.is_some_and(|at| at <= cx.now()) => self.dial(cx),
+            Stimulus::Timer if self.is_time_to_dial(cx.now()) => self.dial(cx),
             Stimulus::Timer => self.drain(cx),
             Stimulus::Frame { .. } | Stimulus::TooBig { .. } => {}
         }
@@ -272,7 +285,7 @@ impl Node for ClientNode {
 
     fn deadline(&self) -> Option<Instant> {
         let client = self.client.as_ref().and_then(Client::deadline);
-        [client, self.redial_at].into_iter().flatten().min()
+        [client, self.redial_at, self.give_up_at].into_iter().flatten().min()
     }
 }
 
@@ -289,3 +302,6 @@ fn label_of(port: u16, bytes: &[u8]) -> &'static str {
 const NEW_KEYS: usize = 8;
 /// How long a user waits before the next dial.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a user watches a dial that does not end: some steps of L2TP and PPP have no timer on
+/// the client's side.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(90);

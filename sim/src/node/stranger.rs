@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use kumihimo_core::time::Instant;
 
+use crate::check::esp::{Kind, kind_of};
 use crate::choice::{Choices, Lane};
 use crate::net::Datagram;
 use crate::observe::{Failure, Happening, Observer};
@@ -28,6 +29,13 @@ impl Stranger {
         cx.send(datagram);
     }
 
+    /// Sends what a client has just sent, in its name, with its last octets changed.
+    pub fn spoil(&self, cx: &mut NodeCx<'_>, message: &Datagram) {
+        let mut datagram = Datagram { label: "spoilt", ..message.clone() };
+        datagram.payload.iter_mut().rev().take(8).for_each(|octet| *octet ^= 0x55);
+        cx.send(datagram);
+    }
+
     /// Sends random octets to a port of the server.
     pub fn noise(&self, cx: &mut NodeCx<'_>, from: SocketAddr, to: SocketAddr) {
         let (choices, lane) = cx.choices();
@@ -37,10 +45,10 @@ impl Stranger {
         cx.send(Datagram { label: "noise", ..Datagram::udp(from, to, payload) });
     }
 
-    /// Begins main modes from `from`, as short as they can be.
+    /// Begins main modes from `from`, as short as they can be, and says so again and again.
     pub fn knock(&self, cx: &mut NodeCx<'_>, from: SocketAddr, to: SocketAddr, count: u64) {
         for number in 0..count {
-            let payload = first_message(number + 1);
+            let payload = first_message(1 + number % 8);
             cx.send(Datagram { label: "IKE", ..Datagram::udp(from, to, payload) });
         }
     }
@@ -91,12 +99,27 @@ pub struct Overheard {
     server: NodeId,
     stranger: NodeId,
     datagrams: std::collections::VecDeque<Datagram>,
+    /// Whose main mode is listened to.
+    victim: Option<NodeId>,
+    in_flight: Option<Datagram>,
 }
 
 impl Overheard {
     /// Hears what everyone but `stranger` sends to `server`, as the server gets it.
     pub const fn new(server: NodeId, stranger: NodeId) -> Self {
-        Self { server, stranger, datagrams: std::collections::VecDeque::new() }
+        let datagrams = std::collections::VecDeque::new();
+        Self { server, stranger, datagrams, victim: None, in_flight: None }
+    }
+
+    /// Listens for the last message of a client's main mode.
+    pub fn listen(&mut self, victim: NodeId) {
+        self.victim = Some(victim);
+        self.in_flight = None;
+    }
+
+    /// That message, once the client has sent it.
+    pub const fn in_flight(&self) -> Option<&Datagram> {
+        self.in_flight.as_ref()
     }
 
     /// What was heard last, number 0 first.
@@ -107,6 +130,12 @@ impl Overheard {
 
 impl Observer for Overheard {
     fn on(&mut self, _: Instant, happening: &Happening<'_>) -> Result<(), Failure> {
+        if let Happening::Sent { node, packet } = happening
+            && self.victim == Some(*node)
+            && is_last_of_main_mode(&packet.datagram)
+        {
+            self.in_flight.get_or_insert_with(|| packet.datagram.clone());
+        }
         if let Happening::Delivered { node, packet } = happening
             && *node == self.server
             && packet.sender != self.stranger
@@ -118,6 +147,14 @@ impl Observer for Overheard {
         }
         Ok(())
     }
+}
+
+/// Whether this is main mode 5: encrypted, and of exchange type 2.
+fn is_last_of_main_mode(datagram: &Datagram) -> bool {
+    let payload = &datagram.payload;
+    let message = payload.strip_prefix(&[0; 4]).unwrap_or(payload);
+    let kind = kind_of(datagram.outer, datagram.to.port(), payload);
+    matches!(kind, Kind::Ike { is_encrypted: true, .. }) && message.get(18) == Some(&2)
 }
 
 /// How many datagrams are remembered.

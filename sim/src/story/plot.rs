@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use kumihimo_core::time::Duration;
 
 use super::town::{SERVER_IP, Town};
+use crate::check::once::Once;
 use crate::net::{INTERNET, LinkConfig, LinkId, NatBox, NatConfig, ZoneId};
 use crate::node::client::ClientNode;
 use crate::node::setup::{PSK, USERS};
@@ -95,6 +96,11 @@ impl Town {
         let number = world.nodes().count();
         let id = world.add(&format!("client-{number}"), node);
         let link = world.attach(id, zone, &[IpAddr::V4(address)], person.link.clone());
+        if carrier == Carrier::Bare
+            && let Some(once) = world.observer_mut::<Once>()
+        {
+            once.exempt(id);
+        }
         Resident { id, link, hub }
     }
 
