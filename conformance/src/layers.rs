@@ -54,7 +54,7 @@ pub const TOOLBOX: &[(&str, &[&str])] = &[
     ("ipsec", &["addr", "crypto", "ids", "time"]),
     ("limits", &[]),
     ("outbox", &["buf"]),
-    ("store", &["canary", "time"]),
+    ("store", &["canary", "limits", "time"]),
     ("time", &[]),
     ("wire", &["addr", "buf"]),
 ];

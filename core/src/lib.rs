@@ -11,7 +11,8 @@
 //!           |
 //!  ike esp l2tp ppp host hub dhcp nat auth        components: they do not know each other
 //!           |
-//!  time addr ids limits canary config ipsec credentials event discard outbox | buf store crypto wire
+//!  time addr ids limits canary config ipsec credentials event discard outbox
+//!  buf store crypto wire
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]

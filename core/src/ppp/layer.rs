@@ -6,8 +6,8 @@
 //!   an opened layer repeats the Ack a few times before it takes the request for a new
 //!   negotiation. RFC 1661 renegotiates at once, and a late copy would take a working link down.
 //! - The Ack to a good request waits until our own request was Acked, or until the peer has
-//!   repeated its own twice: so the peer opens last. One that opened first, and whose Ack to us was lost, would
-//!   see our request again, and RFC 1661 has it take the working layer down.
+//!   repeated its own twice: so the peer opens last. One that opened first, and whose Ack to us
+//!   was lost, would see our request again, and RFC 1661 has it take the working layer down.
 //! - Only the first reply to our newest request counts. A repeated request keeps its identifier,
 //!   so that a reply to an earlier copy is welcome.
 
