@@ -56,7 +56,7 @@ impl Ike<'_> {
         if let Some(key) = self.find_negotiation(&(path.remote, header.initiator)) {
             return self.repeat_first(cx.now, key, arrival, out);
         }
-        self.admit(cx.now, path, out)?;
+        self.admit(cx, path, out)?;
         let body = Body::parse(header.next_payload, message.get(HEADER_LEN..).unwrap_or_default())?;
         let offer_body = body.required(payload_type::SA)?;
         let offer = Bytes::<OFFER_LEN>::from_slice(offer_body).map_err(|_| DropReason::TooLong)?;
@@ -173,20 +173,25 @@ impl Ike<'_> {
         Err(DropReason::Duplicate)
     }
 
-    /// Whether there is room for a newcomer from this address.
-    fn admit(&mut self, now: Instant, path: Path, out: &mut Out) -> Result<(), DropReason> {
-        let (held, half_open) = self.quotas.held(path.remote.ip());
+    /// Whether there is room for a newcomer from this address, if need be after one who gives way.
+    fn admit(&mut self, cx: &mut Cx<'_>, path: Path, out: &mut Out) -> Result<(), DropReason> {
+        let address = path.remote.ip();
+        let is_full = |ike: &Self| ike.negotiations.len() >= ike.negotiations.capacity();
         let half_open_max = (self.limits.half_open / HALF_OPEN_SHARE).max(HALF_OPEN_MIN);
-        let reason = if self.negotiations.len() >= self.negotiations.capacity()
-            || half_open >= half_open_max
-        {
+        if self.quotas.held(address).1 >= half_open_max {
+            self.make_room(cx, Some(address), out);
+        } else if is_full(self) {
+            self.make_room(cx, None, out);
+        }
+        let (held, half_open) = self.quotas.held(address);
+        let reason = if is_full(self) || half_open >= half_open_max {
             DropReason::HalfOpenQuota
         } else if held >= self.limits.peers_per_address || self.sas.len() >= self.sas.capacity() {
             DropReason::PeerTableFull
         } else {
             return Ok(());
         };
-        if self.alarms.may_ring(now) {
+        if self.alarms.may_ring(cx.now) {
             let remote = Some(path.remote);
             out.push(Action::Event(Event::Refused { remote, reason }));
         }

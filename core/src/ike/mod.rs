@@ -17,6 +17,7 @@
 
 mod action;
 mod attach;
+mod crowd;
 mod informational;
 mod keymat;
 mod main_mode;

@@ -173,6 +173,76 @@ fn one_address_cannot_take_all_half_open_places() {
     assert_eq!(lab.deliver(path(500, home()), &Client::new(1).first()).0, Ok(()));
 }
 
+/// Message 1 under a forged address, about `rate` times a second for `millis`.
+fn flood(lab: &mut Lab, random: &mut Random, rate: u64, millis: u64) {
+    for _ in 0..(rate * millis).div_ceil(1000) {
+        let mut stranger = Client::new(random.next() as u8);
+        stranger.cookies.0 = random.next().to_be_bytes().to_vec();
+        let from = (random.next() as u32).to_be_bytes();
+        let _ = lab.deliver(path(500, (from, 500).into()), &stranger.first());
+        let pause = random.next() % (2_000_000 / rate);
+        lab.wait(Duration::from_micros(pause));
+    }
+}
+
+/// A whole main mode with a round trip of 200 ms in the midst of a flood.
+fn dials_through(lab: &mut Lab, random: &mut Random, rate: u64, last: u8) -> bool {
+    let (mut client, from) = (Client::new(last), ([203, 0, 113, last], 500).into());
+    let (result, seen) = lab.deliver(path(500, from), &client.first());
+    if result.is_err() {
+        return false;
+    }
+    let second = sent(&seen)[0].clone();
+    flood(lab, random, rate, 200);
+    let fourth = lab.ask(path(500, from), &client.third(&second));
+    // Now it may take its time.
+    flood(lab, random, rate, 5_000);
+    let from = ([203, 0, 113, last], 4500).into();
+    let sixth = lab.ask(path(4500, from), &client.fifth(&fourth, false));
+    client.done(&sixth);
+    true
+}
+
+#[test]
+fn a_slow_flood_of_first_messages_locks_nobody_out() {
+    for half_open in [6, 300] {
+        let mut random = Random(7);
+        let mut lab = Lab::with(&Limits { half_open, ..Limits::server(64) }, &settings());
+        flood(&mut lab, &mut random, 20, 40_000);
+        // On a board every place is fought for: a newcomer tries until it gets in, but then it
+        // comes through.
+        for last in 1..9 {
+            let tries = (0..60).position(|_| {
+                let is_in = dials_through(&mut lab, &mut random, 20, last);
+                flood(&mut lab, &mut random, 20, 500);
+                is_in
+            });
+            let fair = if half_open == 6 { 60 } else { 1 };
+            assert!(tries.is_some_and(|tries| tries < fair), "{half_open}: {tries:?}");
+        }
+        assert_eq!(lab.ike.peer_count(), 8);
+    }
+}
+
+#[test]
+fn who_has_proven_its_address_does_not_give_way() {
+    let mut random = Random(9);
+    let mut lab = Lab::with(&Limits { half_open: 4, ..Limits::server(64) }, &settings());
+    let from = |last| ([203, 0, 113, last], 500).into();
+    let mut clients: Vec<_> = (1..=3).map(Client::new).collect();
+    let fourths = (1..).zip(&mut clients).map(|(last, client)| {
+        let second = lab.ask(path(500, from(last)), &client.first());
+        lab.ask(path(500, from(last)), &client.third(&second))
+    });
+    let fourths: Vec<_> = fourths.collect();
+    flood(&mut lab, &mut random, 50, 20_000);
+    for ((last, client), fourth) in (1..).zip(&mut clients).zip(&fourths) {
+        let from = ([203, 0, 113, last], 4500).into();
+        let sixth = lab.ask(path(4500, from), &client.fifth(fourth, false));
+        client.done(&sixth);
+    }
+}
+
 #[test]
 fn a_full_table_of_peers_refuses_newcomers_and_keeps_the_others() {
     let limits = Limits { peers: 2, half_open: 16, ..Limits::server(8) };
