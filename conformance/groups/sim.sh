@@ -6,7 +6,7 @@ rust=yes
 cases() {
   local kind
   export CARGO_TERM_COLOR=never
-  check build cargo build --release --locked --quiet -p kumihimo-sim
+  check build cargo build --release --locked --quiet -p kumihimo-sim -p kumihimo
   sim=${CARGO_TARGET_DIR:-$root/target}/release/kumihimo-sim
   check tools sim_tools
   for kind in core std; do
@@ -21,8 +21,15 @@ cases() {
   check twice sim_twice 50
   check decode sim_decode
   check speed sim_speed
+  check dial-kumihimo sim_dial kumihimo
+  check dial-softether sim_dial softether
   # Last, for it leaves another build behind.
   check canary sim_canary
+}
+
+# The same clients dial a real server over sockets. sim_dial kumihimo|softether
+sim_dial() {
+  conformance/lab/dial-real.sh "$1" "$sim" "${sim%-sim}" "$logs/sim/dial-$1"
 }
 
 # The tools find and shrink a fault that is there on purpose, and none where there is none.

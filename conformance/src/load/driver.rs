@@ -285,7 +285,7 @@ impl<'o> Driver<'o> {
         self.pump(&mut flow, &targets, &addresses, to_station, begin + warm);
         self.order("reset");
         (self.got, self.ages) = (0, Histogram::default());
-        (flow.sent, flow.is_measured) = (0, true);
+        (flow.sent, flow.is_measured, flow.said) = (0, true, (0, 0, 0, 0));
         let before = self.usage().unwrap_or_default();
         let begin = Instant::now();
         self.pump(&mut flow, &targets, &addresses, to_station, begin + self.options.seconds);
