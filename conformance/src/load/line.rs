@@ -134,14 +134,14 @@ pub(super) struct Floor {
 
 impl Floor {
     fn new(index: u32, server: IpAddr) -> Self {
-        let keys = || "the floor's key has the right length";
+        let message = "the floor's key has the right length";
         Self {
             server: SocketAddr::new(server, 4_500),
             address: Ipv4Addr::from(FLOOR_BASE + index),
             spi: FLOOR_SPI + index,
             sequence: 0,
-            opener: Opener::new(FLOOR_SUITE, &FLOOR_KEY).expect(keys()),
-            sealer: Sealer::new(FLOOR_SUITE, &FLOOR_KEY).expect(keys()),
+            opener: Opener::new(FLOOR_SUITE, &FLOOR_KEY).expect(message),
+            sealer: Sealer::new(FLOOR_SUITE, &FLOOR_KEY).expect(message),
             rng: Rng::from_seed([index as u8; 32]),
             came: Vec::new(),
         }
