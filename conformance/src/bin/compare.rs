@@ -41,7 +41,7 @@ fn parse(words: &[String]) -> Option<(Plan, PathBuf)> {
     let logs = programs.parent()?.join("conformance/compare");
     let mut chart = logs.join("compare.svg");
     let mut peers = vec![Peer::Kumihimo];
-    let (mut rounds, mut seconds) = (2, 5);
+    let (mut rounds, mut seconds) = (2, 3);
     let mut rest = words.iter();
     while let Some(word) = rest.next() {
         match word.as_str() {

@@ -56,7 +56,7 @@ pub(super) fn load(stand: &Stand, programs: &Path, what: &Load) -> Outcome<Said>
     let rate = |rate: Option<u32>| rate.map_or("max".to_owned(), |rate| rate.to_string());
     let mut command = stand.clients.command(&program.display().to_string());
     command.args(["run", "--server", SERVER, "--psk", PSK, "--user", USER, "--password", PASSWORD]);
-    command.args(["--pid", &stand.process.pid().to_string()]);
+    command.args(["--pid", &stand.pid.to_string()]);
     command.args(["--station", &format!("{},{STATION}", stand.server.name())]);
     command.args(["--from", &format!("{}+{}", CLIENTS.0, CLIENTS.1)]);
     command.args(["--clients", &what.clients.to_string(), "--seconds", &what.seconds.to_string()]);

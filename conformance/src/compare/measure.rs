@@ -107,7 +107,7 @@ fn one_way(
     rate: Option<u32>,
 ) -> Outcome<Said> {
     let (up, down) = if is_up { (rate, Some(0)) } else { (Some(0), rate) };
-    let limit = Duration::from_secs(u64::from(plan.seconds) + 30);
+    let limit = Duration::from_secs(u64::from(plan.seconds) + 60);
     let floor = peer == Peer::Floor;
     let what = Load { clients: CLIENTS, seconds: plan.seconds, up, down, floor, limit };
     let said = load(stand, &plan.programs, &what)?;

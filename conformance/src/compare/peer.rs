@@ -27,8 +27,10 @@ pub struct Stand {
     pub clients: Namespace,
     /// Where the server and its TAP device are.
     pub server: Namespace,
-    /// The server.
+    /// The server, or what started it.
     pub process: Process,
+    /// The process that serves.
+    pub pid: u32,
     /// The folder with the peer's logs.
     pub folder: PathBuf,
 }
@@ -83,7 +85,8 @@ impl Peer {
         };
         server.wait_for(tap)?;
         server.up(tap, &[&format!("{STATION}/16")])?;
-        Ok(Stand { clients, server, process, folder: folder.to_owned() })
+        let pid = largest(process.pid());
+        Ok(Stand { clients, server, process, pid, folder: folder.to_owned() })
     }
 }
 
@@ -95,6 +98,19 @@ impl fmt::Display for Peer {
             Self::Floor => "floor",
         })
     }
+}
+
+/// Of a process and those it started, the one with the most memory: `vpnserver` only watches
+/// over a child of its own.
+fn largest(pid: u32) -> u32 {
+    let resident = |pid: u32| {
+        let statm = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+        statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0_u64)
+    };
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    let below = children.split_whitespace().filter_map(|pid| pid.parse().ok()).map(largest);
+    below.chain([pid]).max_by_key(|&pid| resident(pid)).unwrap_or(pid)
 }
 
 /// Two namespaces on one wire.
