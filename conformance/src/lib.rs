@@ -1,9 +1,10 @@
 //! Conformance: real clients in guests, source-tree rules, requirement tables.
 //!
-//! [`lab`] builds what a case needs (namespaces, guests, servers); [`clients`] holds the cases that
-//! dial with stock Linux software, [`boards`] those that dial into firmware. [`tidy`], [`layers`]
-//! and [`licences`] are what the source tree itself has to keep to, [`ceilings`] what the packet
-//! path may cost; [`compare`] puts it beside its peers, and [`load`] makes the traffic. [`uf2`] packs firmware for a boot loader.
+//! [`lab`] builds what a case needs (namespaces, guests, servers); [`clients`] holds the cases
+//! that dial with stock Linux software, [`boards`] those that dial into firmware. [`tidy`],
+//! [`layers`] and [`licences`] are what the source tree itself has to keep to, [`ceilings`] what
+//! the packet path may cost; [`compare`] puts it beside its peers, and [`load`] makes the traffic.
+//! [`uf2`] packs firmware for a boot loader.
 
 pub mod boards;
 pub mod ceilings;
