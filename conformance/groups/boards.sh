@@ -14,6 +14,7 @@ cases() {
   check qemu-mps2 firmware qemu-mps2 an386 thumbv7em-none-eabihf an386
   check qemu-mps2-8 firmware qemu-mps2 an386,clients-8 thumbv7em-none-eabihf an386-clients-8
   firmware_cases
+  check host-tap host_tap
   check router-aarch64 router_build aarch64
   check router-aarch64-dial router_dial aarch64 qemu-aarch64-static dial-udp
   check router-aarch64-dial-esp router_dial aarch64 qemu-aarch64-static dial-esp
@@ -21,6 +22,18 @@ cases() {
   turn router-armv7-dial router_dial armv7 qemu-arm-static dial-udp
   turn router-mipsel router_build mipsel
   turn router-mipsel-dial router_dial mipsel qemu-mipsel-static dial-udp
+}
+
+# The boards' runner on a TAP device of this machine, dialled by the simulator's clients.
+host_tap() {
+  local target=${CARGO_TARGET_DIR:-$root/target}/debug said
+  cargo build --locked -q -p kumihimo-embassy --example tap || return 1
+  cargo build --locked -q -p kumihimo-sim || return 1
+  said=$(runtime-embassy/examples/tap.sh "$target/examples/tap" "$target/kumihimo-sim") || {
+    echo "$said"
+    return 1
+  }
+  echo "$(grep -c '^ok' <<<"$said") clients dialled in" >&3
 }
 
 # Takes `--all` out of the words that conformance/run takes for cases.
