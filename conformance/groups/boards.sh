@@ -13,6 +13,8 @@ cases() {
   check harness cargo build --release --locked -q -p kumihimo-conformance --bins
   check qemu-mps2 firmware qemu-mps2 an386 thumbv7em-none-eabihf an386
   check qemu-mps2-8 firmware qemu-mps2 an386,clients-8 thumbv7em-none-eabihf an386-clients-8
+  turn qemu-mps2-an385 firmware qemu-mps2 an385 thumbv7m-none-eabi an385
+  turn qemu-mps2-an500 firmware qemu-mps2 an500 thumbv7em-none-eabihf an500
   firmware_cases
   check host-tap host_tap
   check router-aarch64 router_build aarch64

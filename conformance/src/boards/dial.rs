@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::boards::machine::{AN386, Machine, READY, START_LIMIT};
+use crate::boards::machine::{AN385, AN386, AN500, Machine, Model, READY, START_LIMIT};
 use crate::boards::office::{Office, ROUTER};
-use crate::lab::{Case, Client, Dialled, Guest, Lab, Outcome, Process, Profile, Weight, ping};
+use crate::lab::{
+    Case, Client, Dialled, Failure, Guest, Lab, Outcome, Process, Profile, Weight, ping,
+};
 use crate::{expect, fail};
 
 /// The cases of this file.
@@ -15,6 +17,20 @@ pub(crate) const CASES: &[Case] = &[
         limit: Duration::from_secs(150),
         weight: Weight::Heavy,
         run: dial,
+    },
+    Case {
+        name: "dial-an385",
+        shows: "dial and ping on a Cortex-M3",
+        limit: Duration::from_secs(150),
+        weight: Weight::Light,
+        run: |lab| short_dial(lab, AN385),
+    },
+    Case {
+        name: "dial-an500",
+        shows: "dial and ping on a Cortex-M7",
+        limit: Duration::from_secs(150),
+        weight: Weight::Light,
+        run: |lab| short_dial(lab, AN500),
     },
     Case {
         name: "power-cut",
@@ -47,6 +63,20 @@ fn dial(lab: &Lab<'_>) -> Outcome<String> {
         "{address} after {total_s:.1} s, ping {round_trip_ms:.1} ms, 10 MB of TCP at {up:.1} up, \
          {down:.1} down Mbit/s"
     ))
+}
+
+fn short_dial(lab: &Lab<'_>, model: Model) -> Outcome<String> {
+    if !lab.program().join(model.firmware).is_file() {
+        return Err(Failure::Skipped(format!("{} is not built; --all does", model.firmware)));
+    }
+    let office = Office::open(lab, 1)?;
+    let mut board = Machine::install(lab, &office, model)?;
+    let mut client = client(lab, &office, 0)?;
+    let Dialled { address, total_s, .. } = client.dial(DIAL_LIMIT)?;
+    office.leased(&address)?;
+    let round_trip_ms = ping(&mut client, ROUTER, 10)?;
+    board.still_well()?;
+    Ok(format!("{address} after {total_s:.1} s, ping {round_trip_ms:.1} ms"))
 }
 
 fn power_cut(lab: &Lab<'_>) -> Outcome<String> {

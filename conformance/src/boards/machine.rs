@@ -24,6 +24,11 @@ pub(crate) struct Model {
 /// The board that most cases use.
 pub(crate) const AN386: Model = Model { machine: "mps2-an386", firmware: "an386.elf" };
 
+/// A Cortex-M3.
+pub(crate) const AN385: Model = Model { machine: "mps2-an385", firmware: "an385.elf" };
+/// A Cortex-M7.
+pub(crate) const AN500: Model = Model { machine: "mps2-an500", firmware: "an500.elf" };
+
 /// What the console says when the board has an address.
 pub(crate) const READY: &str = "ready address=";
 /// How long firmware may take from power to an address.
