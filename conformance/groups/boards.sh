@@ -5,6 +5,8 @@
 . conformance/router.sh
 # shellcheck source=conformance/firmware.sh
 . conformance/firmware.sh
+# shellcheck source=conformance/sizes.sh
+. conformance/sizes.sh
 packages=("${router_packages[@]}" "${firmware_packages[@]}")
 rust=yes
 
@@ -20,6 +22,8 @@ cases() {
   check router-aarch64 router_build aarch64
   check router-aarch64-dial router_dial aarch64 qemu-aarch64-static dial-udp
   check router-aarch64-dial-esp router_dial aarch64 qemu-aarch64-static dial-esp
+  real_board nucleo-h753zi h753 thumbv7em-none-eabihf
+  real_board w5500-evb-pico2 '' thumbv8m.main-none-eabihf
   turn router-armv7 router_build armv7
   turn router-armv7-dial router_dial armv7 qemu-arm-static dial-udp
   turn router-mipsel router_build mipsel
@@ -59,4 +63,4 @@ turn() {
 }
 
 # The boards that take turns; their cases begin with these words.
-BOARDS=(router-armv7 router-mipsel)
+BOARDS=(nucleo-h753zi w5500-evb-pico2 router-armv7 router-mipsel)
