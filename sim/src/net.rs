@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use kumihimo_core::addr::{NATT_PORT, Outer};
+use kumihimo_core::addr::{IKE_PORT, L2TP_PORT, NATT_PORT, Outer};
 use kumihimo_core::time::{Duration, Instant};
 
 use crate::choice::Choices;
@@ -57,6 +57,20 @@ impl Datagram {
         self.outer == Outer::Udp && (!is_natt || is_marked)
     }
 
+    /// What it probably is, by its ports, for those who do not say.
+    fn guess(&self) -> &'static str {
+        let has = |port: u16| [self.from.port(), self.to.port()].contains(&port);
+        match self.outer {
+            Outer::Esp => "ESP",
+            Outer::Udp if has(IKE_PORT) => "IKE",
+            Outer::Udp if has(NATT_PORT) && self.payload.starts_with(&[0; 4]) => "IKE",
+            Outer::Udp if has(NATT_PORT) && self.payload.len() == 1 => "NAT keepalive",
+            Outer::Udp if has(NATT_PORT) => "ESP",
+            Outer::Udp if has(L2TP_PORT) => "L2TP",
+            Outer::Udp => "",
+        }
+    }
+
     /// Octets of the whole IP packet.
     pub const fn ip_len(&self) -> usize {
         let header = if self.from.is_ipv4() { 20 } else { 40 };
@@ -74,6 +88,7 @@ impl fmt::Display for Datagram {
                 write!(f, "{} > {} ESP {} octets", from.ip(), to.ip(), payload.len())?;
             }
         }
+        let label = if label.is_empty() { self.guess() } else { label };
         if label.is_empty() { Ok(()) } else { write!(f, "  {label}") }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn add(page: &mut String, view: &View<'_>) {
         let (check, text) = (escape(&failure.check), escape(&failure.text));
         let _ = write!(page, "<div class=\"scene bad\"><b>{check}</b> {text}</div>");
     }
-    page.push_str("</div></section>");
+    page.push_str("</div><span id=end></span></section>");
 }
 
 /// What became of a packet.
@@ -227,7 +227,8 @@ const FILTERS: &str = "<p class=filters>\
 <label><input type=checkbox checked data-hides=packet>packets</label>\
 <label><input type=checkbox checked data-hides=frame>frames</label>\
 <label><input type=checkbox checked data-hides=fact>notes</label>\
-<label><input type=checkbox data-only=lost>only lost</label></p>";
+<label><input type=checkbox data-only=lost>only lost</label>\
+<a href=#end>to the end</a></p>";
 /// Steps on the page.
 const ROWS_MAX: usize = 400;
 /// Columns that can still be told apart.
