@@ -85,8 +85,9 @@ fn one(options: &Options) -> Result<bool, String> {
 fn swarm(options: &Options) -> Result<bool, String> {
     let first = options.seed_or_any();
     let count = options.count.ok_or("swarm needs --count")?;
-    let mut failed = 0;
+    let mut passed = true;
     for plan in plans(options, scenario(options)?) {
+        let mut failed = 0;
         let mut meter = Meter::new(&format!("{} on {}", plan.scenario.name, plan.kind.name()));
         for (index, seed) in (first..=u64::MAX).step_by(options.step).take(count).enumerate() {
             let outcome = plan.play_seed(seed, false);
@@ -105,8 +106,9 @@ fn swarm(options: &Options) -> Result<bool, String> {
             }
         }
         meter.finish(failed);
+        passed &= failed == 0;
     }
-    Ok(failed == 0)
+    Ok(passed)
 }
 
 fn soak(options: &Options) -> Result<bool, String> {

@@ -307,7 +307,7 @@ impl Wire {
             wire.packets[client].iter().any(|packet| {
                 let parsed = Ipv4::parse(packet);
                 parsed.is_some_and(|it| {
-                    matches!(it.content, Content::Echo { is_request: false, id: it, .. } if it == id)
+                    matches!(it.content, Content::Echo { is_request: false, id: n, .. } if n == id)
                 })
             })
         })

@@ -61,7 +61,8 @@ fn legend(page: &mut String, view: &View<'_>, shown: &BTreeSet<usize>) {
         let _ =
             write!(page, "<span><i style=\"--hue:{}\"></i>{}</span>", hue(state), escape(state));
     }
-    page.push_str("<span><i class=tick></i>packet lost</span><span><i class=cue></i>the scenario did something</span></p>");
+    page.push_str("<span><i class=tick></i>packet lost</span>");
+    page.push_str("<span><i class=cue></i>the scenario did something</span></p>");
 }
 
 fn row(page: &mut String, view: &View<'_>, node: usize, span: f64) {

@@ -150,7 +150,8 @@ fn step(
             let detail = text.split("  ").next().unwrap_or("");
             let _ = write!(
                 page,
-                "</div><p><b>{title}</b> <small>#{packet} {detail}</small> <em>{fate}</em></p></div>"
+                "</div><p><b>{title}</b> <small>#{packet} {detail}</small> \
+                 <em>{fate}</em></p></div>"
             );
         }
         What::State { node, .. } => pill(page, columns, node.index(), at, "state", &text),
@@ -163,7 +164,8 @@ fn step(
             let why = reason(why);
             let _ = write!(
                 page,
-                "<div class=\"step frame lost\"><time>{at:.6}</time><div class=track></div><p>frame lost: {why} <small>{text}</small></p></div>"
+                "<div class=\"step frame lost\"><time>{at:.6}</time><div class=track></div>\
+                 <p>frame lost: {why} <small>{text}</small></p></div>"
             );
         }
         What::Delivered { .. } | What::Lost { .. } | What::FrameDelivered { .. } => {
