@@ -61,9 +61,11 @@ pub struct Summary {
 }
 
 impl Figures {
-    /// Notes a value.
+    /// Notes a value; what is no number is left out.
     pub fn note(&mut self, peer: Peer, metric: Metric, value: f64) {
-        self.values.entry((peer, metric)).or_default().push(value);
+        if value.is_finite() {
+            self.values.entry((peer, metric)).or_default().push(value);
+        }
     }
 
     /// What the rounds gave, if any gave something.
@@ -91,6 +93,7 @@ mod tests {
         assert_eq!(summary, Summary { median: 3.0, range: (1.0, 5.0) });
         figures.note(Peer::Floor, Metric::Up, 9.0);
         assert_eq!(figures.summary(Peer::Floor, Metric::Up).unwrap().median, 4.0);
+        figures.note(Peer::Floor, Metric::Down, f64::NAN);
         assert_eq!(figures.summary(Peer::Floor, Metric::Down), None);
     }
 }
