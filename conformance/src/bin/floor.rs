@@ -167,7 +167,7 @@ impl Floor {
     fn take_frame(&mut self, mut frame: Frame<Buffer>) {
         let octets = frame.bytes();
         if octets.len() >= 42 && octets[12..14] == [8, 6] && octets[21] == 1 {
-            return self.answer_arp(&octets.to_vec());
+            return self.answer_arp(octets);
         }
         if octets.len() < 34 || octets[12..14] != [8, 0] {
             return;

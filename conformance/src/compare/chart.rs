@@ -12,7 +12,7 @@ pub fn draw(figures: &Figures, peers: &[Peer], below: &str) -> String {
         .collect();
     let panel = PANEL_HEAD + BAR * peers.len() as f64 + 18.0;
     let rows = shown.len().div_ceil(2) as f64;
-    let height = HEAD + rows * panel + 26.0;
+    let height = HEAD + rows * panel + 40.0;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
          font-family=\"sans-serif\" font-size=\"13\" role=\"img\">\n\
@@ -43,12 +43,14 @@ pub fn draw(figures: &Figures, peers: &[Peer], below: &str) -> String {
         );
         bars(&mut svg, figures, peers, metric, (left, top + PANEL_HEAD));
     }
-    let _ = writeln!(
-        svg,
-        "<text x=\"20\" y=\"{}\" fill=\"#666\" font-size=\"11\">{}</text>\n</svg>",
-        height - 10.0,
-        escaped(below)
-    );
+    let (what, how) = below.split_once(", commit").unwrap_or((below, ""));
+    let how = if how.is_empty() { String::new() } else { format!("commit{how}") };
+    for (line, y) in [(what, height - 24.0), (&how, height - 10.0)] {
+        let line = escaped(line);
+        let _ =
+            writeln!(svg, "<text x=\"20\" y=\"{y}\" fill=\"#666\" font-size=\"11\">{line}</text>");
+    }
+    svg.push_str("</svg>\n");
     svg
 }
 
