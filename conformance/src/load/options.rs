@@ -45,11 +45,11 @@ pub struct Options {
 
 /// How to call it.
 pub const USAGE: &str = "\
-usage: load run --server ADDRESS [OPTION…]     dials, sends, measures; run it in the clients' namespace
+usage: load run --server ADDRESS [OPTION…]     dials, sends and measures, where the clients are
        load station ADDRESS                    the machine behind the hub; `run` starts it by itself
   --psk KEY --user NAME --password TEXT        credentials (vpn, jiro, pass)
   --pid PID                                    the server's process: CPU and memory are read
-  --station NAMESPACE,ADDRESS                  sends to, and receives from, a machine behind the hub's TAP
+  --station NAMESPACE,ADDRESS                  a machine behind the hub's TAP: other end of traffic
   --from ADDRESS+COUNT                         local addresses, used in turn
   --clients N --dial-rate R --dial-limit SECS  so many, dialled at R a second (1, 50, 30)
   --seconds S --up PPS|max|0 --down PPS|max|0  traffic, of all clients together (5, 0, 0)
@@ -57,7 +57,7 @@ usage: load run --server ADDRESS [OPTION…]     dials, sends, measures; run it 
   --size OCTETS                                of an inner IP packet, 64 to 1400 (1360)
   --cipher aes256-sha1|aes128-sha1|aes128-sha256|aes256-sha256|aes128-gcm|aes256-gcm|3des-sha1
   --profile CP-WIN|…                           habits (CP-CROS)
-  --ping ADDRESS                               after each dial; else the station, or the server's own
+  --ping ADDRESS                               after each dial; else the station or the router
   --floor                                      no protocol: for the program `floor`
 The last line is `result key=value…`; the exit status is 1 where the server refused or died.";
 

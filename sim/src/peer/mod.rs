@@ -26,7 +26,7 @@
 //! [`Client::deadline`], poll again (or handle [`Input::Tick`], which does the same). The same
 //! seed and the same inputs give the same outputs.
 //!
-//! Not there: aggressive mode, IPv6 inside, fragments, TCP.
+//! Not there: aggressive mode, IPv6 inside, fragments, TCP, DHCPINFORM (macOS, Windows).
 
 mod algorithm;
 mod esp;

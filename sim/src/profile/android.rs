@@ -76,7 +76,6 @@ pub const CP_AND_N: Profile = Profile {
         asks_ipv6cp: false,
         asks_ccp: false,
     },
-    informs: false,
 };
 
 /// The phones that do not answer HELLO (U19 of the users' complaints).

@@ -76,7 +76,6 @@ pub const CP_APL_MM: Profile = Profile {
         asks_ipv6cp: false,
         asks_ccp: false,
     },
-    informs: true,
 };
 
 const IKE: &[IkeOffer] = &[

@@ -81,7 +81,6 @@ pub const CP_CROS: Profile = Profile {
         asks_ipv6cp: false,
         asks_ccp: false,
     },
-    informs: false,
 };
 
 const ESP: &[EspOffer] = &[

@@ -41,8 +41,6 @@ pub struct Profile {
     pub l2tp: L2tpHabits,
     /// The link.
     pub ppp: PppHabits,
-    /// Whether it asks for routes by DHCPINFORM once the link is up.
-    pub informs: bool,
 }
 
 /// How often and how long something is repeated that is not answered.

@@ -83,8 +83,6 @@ pub const CP_WIN: Profile = Profile {
         asks_ipv6cp: true,
         asks_ccp: true,
     },
-    // By DHCPINFORM for its routes, as RAS clients do (guess).
-    informs: true,
 };
 
 const IKE: &[IkeOffer] = &[
