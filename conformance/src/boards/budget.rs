@@ -78,10 +78,10 @@ fn time(lab: &Lab<'_>) -> Outcome<String> {
     let asked_s = seconds(&board.wait_for("dial from=", Duration::from_secs(1))?)?;
     let up_s = seconds(&board.wait_for("session-up", Duration::from_secs(5))?)?;
     let dial_s = up_s - asked_s;
-    let (before, packets_before) = (board.figures()?, board.datagrams()?);
+    let (packets_before, before) = (board.datagrams()?, board.figures()?);
     let script = format!("ping -n -q -i 0.02 -c {PINGS} -s 1200 -W 2 {ROUTER}");
     client.guest.run(&script, Duration::from_secs(30))?;
-    let (after, packets_after) = (board.figures()?, board.datagrams()?);
+    let (packets_after, after) = (board.datagrams()?, board.figures()?);
     client.hang_up()?;
     let cycles = after.of("busy")?.saturating_sub(before.of("busy")?);
     let packets = packets_after.saturating_sub(packets_before);

@@ -128,8 +128,6 @@ impl Machine {
 
     /// How much was lost, for whatever reason.
     pub(crate) fn all_lost(&mut self) -> Outcome<u64> {
-        // The console is told what was counted once a second.
-        thread::sleep(Duration::from_millis(2500));
         let said = self.status()?;
         let numbers = said.lines().filter_map(|line| line.trim().strip_prefix("lost "));
         Ok(numbers.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
@@ -144,6 +142,8 @@ impl Machine {
     }
 
     fn status(&mut self) -> Outcome<String> {
+        // The console is told what was counted once a second.
+        thread::sleep(Duration::from_millis(2500));
         self.skip();
         let from = self.seen;
         self.say("status")?;
