@@ -118,7 +118,7 @@ sim_canary() {
   cargo build --release --locked --quiet -p kumihimo-sim --features canary || return 1
   faults=$("$sim" canary list)
   # A process for each, since a fault is planted in all servers of a process.
-  xargs -P "$(nproc)" -n 1 "$sim" canary --shrink-secs 60 <<<"$faults" >"$found" 2>&1 ||
+  xargs -P "$(nproc)" -n 1 "$sim" canary --shrink-secs 150 <<<"$faults" >"$found" 2>&1 ||
     { cat "$found"; return 1; }
   cat "$found"
   echo "$(grep -c '^ok' "$found") of $(wc -l <<<"$faults") planted faults found and shrunk" >&3
