@@ -157,7 +157,7 @@ impl<B> Storage<'_, B> {
 /// ```
 /// `Tables::new` is `const`, so a cell that takes a constant (`ConstStaticCell` of crate
 /// `static_cell`) can hold the tables without a copy of them on the stack;
-/// `CELL.take().lend()` is the [`Storage`](crate::server::Storage), and `Tables::LIMITS` the
+/// `CELL.take().lend()` is the [`Storage`], and `Tables::LIMITS` the
 /// limits, for [`Server::new`](crate::server::Server::new).
 #[macro_export]
 macro_rules! static_tables {

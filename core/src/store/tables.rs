@@ -80,7 +80,7 @@ macro_rules! tables {
             }
         }
 
-        /// Arrays to lend a [`Storage`] from: memory of a fixed place, such as a `static`.
+        /// Arrays to lend the slices from: memory of a fixed place, such as a `static`.
         #[derive(Debug)]
         #[allow(non_upper_case_globals, reason = "a length is called like its table")]
         pub struct $arrays<$($entry,)? $(const $field: usize,)+> {
