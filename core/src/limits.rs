@@ -90,14 +90,14 @@ impl Limits {
     /// given up yet. There is one hub, bridged to the wire behind it, or routed.
     pub const fn board(clients: usize) -> Self {
         let peers = clients + 1;
-        let half_open = 6;
+        let half_open = 4;
         Self {
             batch: 1,
             peers,
             half_open,
             peers_per_address: peers + half_open,
             ike_sas: peers * 2 + half_open,
-            exchanges: 4,
+            exchanges: 3,
             quotas: 32,
             sas: peers * 2,
             sas_per_peer: 4,
@@ -110,9 +110,9 @@ impl Limits {
             macs: clients * 2 + 48,
             floods: 4,
             leases: peers * 2,
-            users: 16,
+            users: 8,
             outputs: 34,
-            events: 12,
+            events: 8,
             frames: 8,
             requests: 3,
         }

@@ -87,6 +87,7 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
     }
 
     /// Does what there is to do, but not for long, and sees to it that the task comes back.
+    #[inline(never)]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         let now = clock();
         self.look_around(now);
@@ -124,6 +125,7 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
     }
 
     /// Answers and orders first: they are few, and someone waits.
+    #[inline(never)]
     fn handle_mail(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         if let Poll::Ready((id, answer)) = self.shared.answers.poll_receive(cx) {
             let lan = &mut *self.lan.borrow_mut();
@@ -222,6 +224,7 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
 
     /// Polls the core until it waits; `false` if the device has no room before that, and wakes
     /// the task when it has.
+    #[inline(never)]
     fn drain(&mut self, cx: &mut Context<'_>, has_sent: &mut bool) -> bool {
         loop {
             let now = clock();
@@ -285,6 +288,7 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
     }
 
     /// Hands the next question to the one who computes, if he is free.
+    #[inline(never)]
     fn offer_jobs(&mut self, cx: &mut Context<'_>) {
         while !self.asked.is_empty() && self.shared.jobs.poll_ready_to_send(cx).is_ready() {
             let id = self.asked.pop_front();
@@ -295,6 +299,8 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
         }
     }
 
+    /// Apart: settings are large, and no packet shall pay for their place on the stack.
+    #[inline(never)]
     fn handle_configure(&mut self) {
         let Some(settings) = self.shared.take_wanted() else { return };
         let verdict = self.configure(settings);
@@ -337,9 +343,13 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
 
     /// Shows everyone where the server stands.
     fn report(&mut self, now: Instant) {
-        if now < self.report_at {
-            return;
+        if now >= self.report_at {
+            self.report_now(now);
         }
+    }
+
+    #[inline(never)]
+    fn report_now(&mut self, now: Instant) {
         self.report_at = now + REPORT_INTERVAL;
         let (mut traffic, mac) = (self.lan.borrow().traffic, self.lan.borrow().own());
         traffic.lost_lines = self.log.lost_lines();

@@ -85,6 +85,7 @@ impl<'d> Log<'d> {
         self.line(now, format_args!("lost{text}"));
     }
 
+    #[inline(never)]
     fn line(&mut self, now: Instant, what: fmt::Arguments<'_>) {
         let mut line = heapless::String::<LINE_LEN>::new();
         let millis = now.as_micros() / 1_000;

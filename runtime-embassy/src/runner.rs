@@ -1,6 +1,7 @@
 //! The packet task: the IP stack and the server, one after the other, in one future.
 
 use core::cell::RefCell;
+use core::convert::Infallible;
 use core::fmt;
 use core::future::poll_fn;
 use core::pin::pin;
@@ -38,12 +39,14 @@ pub struct Resources<'d, P: Pool> {
 }
 
 /// The packet task. Its future holds the server; what it is made of can move between executors.
+///
+/// Every move copies what it holds: a device should only borrow its frames, and the settings wait
+/// in [`Shared`].
 pub struct Runner<'d, P: Pool, D> {
     shared: &'d Shared,
     resources: Resources<'d, P>,
     device: D,
     hardware: [u8; 6],
-    settings: Settings,
     entropy: [u8; 32],
 }
 
@@ -81,7 +84,8 @@ pub fn new<'d, P: Pool, D: Driver>(
     if hubs == 0 || ports < 2 || users < USERS {
         return Err(StartError::Limits);
     }
-    let runner = Runner { shared, resources, device, hardware, settings, entropy };
+    shared.put_wanted(settings);
+    let runner = Runner { shared, resources, device, hardware, entropy };
     Ok((shared.handle(), runner))
 }
 
@@ -90,8 +94,9 @@ impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
     ///
     /// # Errors
     /// Only at once: why there is no server.
-    pub async fn run(self) -> Result<core::convert::Infallible, StartError> {
-        self.run_with(|_, _| {}).await
+    pub fn run(self) -> impl Future<Output = Result<Infallible, StartError>> {
+        // Not a future of its own around the other one: it would be moved into it.
+        self.run_with(|_, _| {})
     }
 
     /// The same, with someone who sees every fact. It must not take long.
@@ -101,53 +106,42 @@ impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
     pub async fn run_with(
         self,
         mut observer: impl FnMut(Instant, &Event),
-    ) -> Result<core::convert::Infallible, StartError> {
-        let Self { shared, resources, device, hardware, settings, entropy } = self;
-        let Resources { storage, limits, pool, net } = resources;
-        let lan = RefCell::new(Lan::new(pool, settings.mac.unwrap_or(hardware)));
-        let mut meta = PacketMeta::new();
-        let parts = Parts { shared, storage, limits, net, device, hardware, settings, entropy };
-        let (mut stack, mut engine) = parts.join(&lan, &mut meta, &mut observer)?;
+    ) -> Result<Infallible, StartError> {
+        let (mut lan, mut meta, mut engine) = (None, PacketMeta::new(), None);
+        let mut stack = self.join(&mut lan, &mut meta, &mut observer, &mut engine)?;
         let mut stack = pin!(stack.run());
         poll_fn(|cx| {
             // The stack first: what it receives, the engine takes in the same turn.
             let Poll::Pending = stack.as_mut().poll(cx);
-            engine.poll(cx);
+            if let Some(engine) = &mut engine {
+                engine.poll(cx);
+            }
             Poll::Pending
         })
         .await
     }
 }
 
-/// What is joined before the first wait, outside the future, which would keep room for each part.
-struct Parts<'d, B, D> {
-    shared: &'d Shared,
-    storage: Storage<'d, B>,
-    limits: Limits,
-    net: &'d mut NetMemory,
-    device: D,
-    hardware: [u8; 6],
-    settings: Settings,
-    entropy: [u8; 32],
-}
-
-type Joined<'r, P, D, O> = (embassy_net::Runner<'r, Bridge<'r, D, P>>, Engine<'r, P, O>);
-
-impl<'d, B, D: Driver> Parts<'d, B, D>
-where
-    B: AsRef<[u8]> + AsMut<[u8]>,
-{
+impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
+    /// Makes the IP stack, and the rest in the places where it stays.
+    ///
+    /// Before the first wait and outside the future, which would keep room for each part, and
+    /// outside its poll, which would take the stack for it at every turn.
     #[inline(never)]
-    fn join<'r, P: Pool<Buf = B>, O: FnMut(Instant, &Event)>(
+    fn join<'r, O: FnMut(Instant, &Event)>(
         self,
-        lan: &'r RefCell<Lan<P>>,
+        lan: &'r mut Option<RefCell<Lan<P>>>,
         meta: &'r mut PacketMeta,
         observer: O,
-    ) -> Result<Joined<'r, P, D, O>, StartError>
+        engine: &mut Option<Engine<'r, P, O>>,
+    ) -> Result<embassy_net::Runner<'r, Bridge<'r, D, P>>, StartError>
     where
         'd: 'r,
     {
-        let Self { shared, storage, limits, net, device, hardware, settings, entropy } = self;
+        let Self { shared, resources, device, hardware, entropy } = self;
+        let Resources { storage, limits, pool, net } = resources;
+        let settings = shared.take_wanted().unwrap_or_default();
+        let lan = &*lan.insert(RefCell::new(Lan::new(pool, settings.mac.unwrap_or(hardware))));
         let mut rng = Rng::from_seed(entropy);
         let (seed, stand_in) = (rng.array(), rng.array());
         let config = ip_config(settings.addressing);
@@ -155,12 +149,16 @@ where
         let device = Bridge::new(device, lan);
         let (stack, runner) = embassy_net::new(device, config, memory, rng.u64());
         let sockets = Sockets::new(stack, sockets, meta);
-        let server = settings
-            .with_core(&stand_in, |config| Server::new(storage, &limits, config, seed))
+        let net = Net { stack, sockets, hardware };
+        settings
+            .with_core(&stand_in, |config| {
+                let server = Server::new(storage, &limits, config, seed)?;
+                *engine = Some(Engine::new(server, lan, net, shared, stand_in, observer));
+                Ok(())
+            })
             .map_err(StartError::Config)?;
         shared.put_settings(settings);
-        let net = Net { stack, sockets, hardware };
-        Ok((runner, Engine::new(server, lan, net, shared, stand_in, observer)))
+        Ok(runner)
     }
 }
 

@@ -121,7 +121,12 @@ impl Shared {
         self.status.lock(|status| look(&mut status.borrow_mut()))
     }
 
-    /// Takes the settings that lie ready for [`Order::Configure`].
+    /// Lays settings ready for the start, or for [`Order::Configure`].
+    pub(crate) fn put_wanted(&self, settings: Settings) {
+        self.wanted.lock(|place| put(&mut place.borrow_mut(), settings));
+    }
+
+    /// Takes the settings that lie ready.
     pub(crate) fn take_wanted(&self) -> Option<Settings> {
         self.wanted.lock(|place| place.borrow_mut().pop())
     }
@@ -164,7 +169,7 @@ impl<'d> Handle<'d> {
     /// # Errors
     /// Why they are refused; the old ones then stay in force.
     pub async fn configure(&self, settings: Settings) -> Result<(), Refused> {
-        self.shared.wanted.lock(|place| put(&mut place.borrow_mut(), settings));
+        self.shared.put_wanted(settings);
         self.shared.orders.send(Order::Configure).await;
         self.shared.verdicts.receive().await
     }

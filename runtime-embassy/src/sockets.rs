@@ -23,41 +23,41 @@ pub struct NetMemory {
 }
 
 pub(crate) struct SocketMemory {
-    ike: UdpMemory<{ IKE_QUEUE * 2048 }>,
-    natt: UdpMemory<{ NATT_QUEUE * 1504 }>,
+    ike: UdpMemory<RX_LEN, IKE_TX_LEN>,
+    natt: UdpMemory<RX_LEN, TX_LEN>,
     #[cfg(feature = "l2tp-raw")]
-    l2tp: UdpMemory<{ NATT_QUEUE * 1504 }>,
-    esp: [u8; ESP_QUEUE * 1504],
+    l2tp: UdpMemory<RX_LEN, TX_LEN>,
+    esp: [u8; RX_LEN],
 }
 
-struct UdpMemory<const LEN: usize> {
-    rx: [u8; LEN],
-    tx: [u8; TX_LEN],
+struct UdpMemory<const RX: usize, const TX: usize> {
+    rx: [u8; RX],
+    tx: [u8; TX],
 }
 
-impl<const LEN: usize> UdpMemory<LEN> {
+impl<const RX: usize, const TX: usize> UdpMemory<RX, TX> {
     const fn new() -> Self {
-        Self { rx: [0; LEN], tx: [0; TX_LEN] }
+        Self { rx: [0; RX], tx: [0; TX] }
     }
 }
 
 /// Where packets begin in the sockets' memory. Apart, because it does not begin as zeros.
 pub(crate) struct PacketMeta {
-    ike: UdpMeta<IKE_QUEUE>,
-    natt: UdpMeta<NATT_QUEUE>,
+    ike: UdpMeta,
+    natt: UdpMeta,
     #[cfg(feature = "l2tp-raw")]
-    l2tp: UdpMeta<NATT_QUEUE>,
-    esp: [raw::PacketMetadata; ESP_QUEUE],
+    l2tp: UdpMeta,
+    esp: [raw::PacketMetadata; QUEUE],
 }
 
-struct UdpMeta<const N: usize> {
-    rx: [udp::PacketMetadata; N],
+struct UdpMeta {
+    rx: [udp::PacketMetadata; QUEUE],
     tx: [udp::PacketMetadata; 1],
 }
 
-impl<const N: usize> UdpMeta<N> {
+impl UdpMeta {
     const fn new() -> Self {
-        Self { rx: [udp::PacketMetadata::EMPTY; N], tx: [udp::PacketMetadata::EMPTY; 1] }
+        Self { rx: [udp::PacketMetadata::EMPTY; QUEUE], tx: [udp::PacketMetadata::EMPTY; 1] }
     }
 }
 
@@ -68,16 +68,16 @@ impl PacketMeta {
             natt: UdpMeta::new(),
             #[cfg(feature = "l2tp-raw")]
             l2tp: UdpMeta::new(),
-            esp: [raw::PacketMetadata::EMPTY; ESP_QUEUE],
+            esp: [raw::PacketMetadata::EMPTY; QUEUE],
         }
     }
 }
 
-fn socket<'d, const N: usize, const LEN: usize>(
+fn socket<'d, const RX: usize, const TX: usize>(
     stack: Stack<'d>,
     port: u16,
-    memory: &'d mut UdpMemory<LEN>,
-    meta: &'d mut UdpMeta<N>,
+    memory: &'d mut UdpMemory<RX, TX>,
+    meta: &'d mut UdpMeta,
 ) -> UdpSocket<'d> {
     let rx = (&mut meta.rx, &mut memory.rx);
     let tx = (&mut meta.tx, &mut memory.tx);
@@ -97,7 +97,7 @@ impl NetMemory {
                 natt: UdpMemory::new(),
                 #[cfg(feature = "l2tp-raw")]
                 l2tp: UdpMemory::new(),
-                esp: [0; ESP_QUEUE * 1504],
+                esp: [0; RX_LEN],
             },
         }
     }
@@ -238,13 +238,13 @@ fn open_ipv4<B: AsRef<[u8]> + AsMut<[u8]>>(mut frame: Frame<B>) -> Option<(Path,
 
 /// Three for UDP, one for ESP, one for DHCP.
 pub(crate) const SOCKETS: usize = 5;
-/// Datagrams that wait in the socket of IKE.
-const IKE_QUEUE: usize = 2;
-/// Datagrams that wait in the socket of clients' traffic.
-pub(crate) const NATT_QUEUE: usize = 4;
-/// Packets of bare ESP that wait; few clients send it.
-const ESP_QUEUE: usize = 2;
+/// Datagrams that wait in a socket. The engine empties it before more frames are let in.
+pub(crate) const QUEUE: usize = 2;
 /// Octets of the longest IP packet in a frame.
 const MTU: usize = 1500;
+/// Octets that wait in a socket.
+const RX_LEN: usize = QUEUE * 1504;
 /// Octets of the longest datagram that goes out in fragments.
 const TX_LEN: usize = 2020;
+/// The same of IKE, whose longest message answers quick mode with MODP 4096.
+const IKE_TX_LEN: usize = 1280;

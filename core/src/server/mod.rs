@@ -142,6 +142,7 @@ impl<'a, P: Pool> Server<'a, P> {
     ///
     /// # Errors
     /// Why the configuration is refused.
+    #[inline(never)]
     pub fn new(
         storage: Storage<'a, P::Buf>,
         limits: &Limits,
@@ -183,6 +184,7 @@ impl<'a, P: Pool> Server<'a, P> {
     }
 
     /// Takes one input.
+    #[inline(never)]
     pub fn handle(&mut self, cx: &mut Cx<'_, P>, input: Input<P::Buf>) {
         #[cfg(feature = "planted-copy")]
         let input = input.copied(cx.pool);
@@ -197,6 +199,7 @@ impl<'a, P: Pool> Server<'a, P> {
     }
 
     /// Works until there is an output, and returns it.
+    #[inline(never)]
     pub fn poll(&mut self, cx: &mut Cx<'_, P>) -> Output<P::Buf> {
         if self.outputs.is_empty() || self.outputs.needs_sealing() {
             while self.outputs.has_room() && self.step(cx) {}

@@ -8,7 +8,7 @@ use kumihimo_core::buf::{Frame, Pool};
 
 use crate::outer::{Hops, is_esp, wrap};
 use crate::shared::Traffic;
-use crate::sockets::NATT_QUEUE;
+use crate::sockets;
 
 use super::{Addresses, Route, from_hub, from_wire};
 
@@ -233,8 +233,8 @@ impl Clients {
 
 /// Frames of each direction that wait for their turn.
 const QUEUE: usize = 8;
-/// Datagrams that the smallest socket with much traffic holds.
-const STACK_QUEUE: usize = NATT_QUEUE;
+/// Datagrams that a socket holds.
+const STACK_QUEUE: usize = sockets::QUEUE;
 /// Clients' addresses that are known at once.
 const CLIENTS: usize = 32;
 /// Octets of the longest frame without FCS, with a VLAN tag.

@@ -317,7 +317,7 @@ pub const NAME_LEN: usize = 32;
 /// Octets of the longest pre-shared key.
 pub const PSK_LEN: usize = 64;
 /// Most users.
-pub const USERS: usize = 16;
+pub const USERS: usize = 8;
 /// What the server calls itself towards clients.
 const HOST_NAME: &str = "kumihimo";
 

@@ -31,6 +31,7 @@ pub(super) fn draw(group: Group, rng: &mut Rng) -> Option<Secret<66>> {
 ///
 /// A point travels as x and y without a prefix (RFC 5903 §7). One that is not on the curve is
 /// refused; the point at infinity has no encoding. The cofactor of these curves is 1.
+#[inline(never)]
 pub(super) fn run<C>(job: &DhJob) -> Option<DhResult>
 where
     C: CurveArithmetic,

@@ -21,6 +21,7 @@ pub(super) fn draw(group: Group, rng: &mut Rng) -> Secret<66> {
 ///
 /// The prime is safe, so once 0, 1 and p-1 are refused every value has an order of (p-1)/2 at
 /// least, and tells nothing about the exponent.
+#[inline(never)]
 pub(super) fn run<const LIMBS: usize>(job: &DhJob, prime: &Prime<LIMBS>) -> Option<DhResult> {
     let private = job.private.expose();
     let mut public = Public::new();

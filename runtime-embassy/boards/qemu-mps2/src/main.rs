@@ -37,7 +37,7 @@ use crate::sys::{clock, executor, interrupts, uart, watchdog};
 /// Clients that can be connected at the same time.
 const CLIENTS: usize = if cfg!(feature = "clients-8") { 8 } else { 4 };
 /// Packets on their way at the same time.
-const PACKETS: usize = 24;
+const PACKETS: usize = 16;
 
 static_tables! {
     /// The core's tables.
@@ -60,18 +60,24 @@ fn main() -> ! {
     if let Some(words) = board.last_words() {
         say(format_args!("last words: {words}"));
     }
+    let thread = executor::thread();
+    start(board, &thread.spawner());
+    thread.run()
+}
+
+/// Apart, since whatever lies on the stack below the executor of thread mode lies there for ever.
+#[inline(never)]
+fn start(board: &'static Mps2, thread: &Spawner) {
     let (settings, store, origin) = load();
     let (handle, runner) = make(settings);
     let packets = executor::packets();
     spawn(&packets.spawner(), serve(runner));
     spawn(&packets.spawner(), hang_there());
+    spawn(thread, offload(handle));
+    spawn(thread, console(handle, store, board, origin));
+    spawn(thread, feed(handle, board));
     watchdog::start();
     packets.start();
-    executor::run_thread(|spawner| {
-        spawn(&spawner, offload(handle));
-        spawn(&spawner, console(handle, store, board, origin));
-        spawn(&spawner, feed(handle, board));
-    })
 }
 
 fn load() -> (Settings, Store<HostFlash>, Origin) {

@@ -44,24 +44,40 @@ impl PacketExecutor {
     }
 }
 
-/// Runs the executor of thread mode for ever.
-pub fn run_thread(init: impl FnOnce(Spawner)) -> ! {
+/// The executor of thread mode, not running yet.
+#[derive(Clone, Copy)]
+pub struct ThreadExecutor {
+    executor: &'static Executor,
+}
+
+/// Makes the executor of thread mode. To be called once.
+pub fn thread() -> ThreadExecutor {
     static EXECUTOR: StaticCell<Executor> = StaticCell::new();
     let context = ptr::without_provenance_mut(THREAD);
-    let executor = EXECUTOR.init(Executor::new(context));
-    init(executor.spawner());
-    loop {
-        THREAD_WOKEN.store(false, Ordering::SeqCst);
-        // SAFETY: this is the executor's only caller, and it does not call itself.
-        unsafe { executor.poll() };
-        // With interrupts masked WFI still ends when one is pending: none is lost between the
-        // look at the flag and the sleep.
-        cortex_m::interrupt::disable();
-        if !THREAD_WOKEN.load(Ordering::SeqCst) {
-            sleep();
+    ThreadExecutor { executor: EXECUTOR.init(Executor::new(context)) }
+}
+
+impl ThreadExecutor {
+    /// Spawns on it, before it runs.
+    pub fn spawner(self) -> Spawner {
+        self.executor.spawner()
+    }
+
+    /// Runs it for ever. To be called once, and not from a task.
+    pub fn run(self) -> ! {
+        loop {
+            THREAD_WOKEN.store(false, Ordering::SeqCst);
+            // SAFETY: this is the executor's only caller, and it does not call itself.
+            unsafe { self.executor.poll() };
+            // With interrupts masked WFI still ends when one is pending: none is lost between the
+            // look at the flag and the sleep.
+            cortex_m::interrupt::disable();
+            if !THREAD_WOKEN.load(Ordering::SeqCst) {
+                sleep();
+            }
+            // SAFETY: they were on before.
+            unsafe { cortex_m::interrupt::enable() };
         }
-        // SAFETY: they were on before.
-        unsafe { cortex_m::interrupt::enable() };
     }
 }
 

@@ -9,6 +9,7 @@ use core::task::Context;
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embassy_sync::waitqueue::AtomicWaker;
+use static_cell::ConstStaticCell;
 
 use crate::sys::interrupts;
 use crate::sys::map::{ETHERNET, irq};
@@ -19,8 +20,8 @@ use crate::sys::register::Registers;
 pub struct Lan9118 {
     mac: [u8; 6],
     is_link_up: bool,
-    received: Frame,
-    to_send: Frame,
+    received: &'static mut Frame,
+    to_send: &'static mut Frame,
 }
 
 /// Frames that the chip itself reported broken, and frames it had no room for, since the start.
@@ -45,7 +46,7 @@ pub enum Absent {
 }
 
 impl Lan9118 {
-    /// Resets the chip and starts it.
+    /// Resets the chip and starts it. To be called once.
     pub fn start() -> Result<Self, Absent> {
         match REGISTERS.read(BYTE_TEST) {
             0x8765_4321 => {}
@@ -72,7 +73,8 @@ impl Lan9118 {
         write_phy(PHY_CONTROL, PHY_NEGOTIATE)?;
         interrupts::enable(irq::ETHERNET);
         REGISTERS.write(INT_EN, INT_RX | INT_PHY);
-        Ok(Self { mac, is_link_up: false, received: Frame([0; WORDS]), to_send: Frame([0; WORDS]) })
+        let (received, to_send) = (RECEIVED.take(), TO_SEND.take());
+        Ok(Self { mac, is_link_up: false, received, to_send })
     }
 
     /// What the chip lost so far.
@@ -125,8 +127,8 @@ impl Driver for Lan9118 {
         }
         while self.frame_waits(cx) {
             if let Some(len) = self.take() {
-                let received = Received { frame: &mut self.received, len };
-                return Some((received, ToSend { frame: &mut self.to_send }));
+                let received = Received { frame: &mut *self.received, len };
+                return Some((received, ToSend { frame: &mut *self.to_send }));
             }
         }
         None
@@ -134,7 +136,7 @@ impl Driver for Lan9118 {
 
     fn transmit(&mut self, cx: &mut Context<'_>) -> Option<ToSend<'_>> {
         if has_room() {
-            return Some(ToSend { frame: &mut self.to_send });
+            return Some(ToSend { frame: &mut *self.to_send });
         }
         // The FIFO drains at the wire's speed: it is there at the next look.
         cx.waker().wake_by_ref();
@@ -295,6 +297,8 @@ fn until(ready: impl Fn() -> bool) -> Result<(), Absent> {
     Err(Absent::Stuck)
 }
 
+static RECEIVED: ConstStaticCell<Frame> = ConstStaticCell::new(Frame([0; WORDS]));
+static TO_SEND: ConstStaticCell<Frame> = ConstStaticCell::new(Frame([0; WORDS]));
 static WAKER: AtomicWaker = AtomicWaker::new();
 /// Whether the PHY is to be asked; at the start it is.
 static LINK_CHANGED: AtomicBool = AtomicBool::new(true);

@@ -94,7 +94,7 @@ fn send_next() {
 
 type Ring<const N: usize> = Pipe<CriticalSectionRawMutex, N>;
 
-static TO_SEND: Ring<2048> = Ring::new();
+static TO_SEND: Ring<1024> = Ring::new();
 static RECEIVED: Ring<256> = Ring::new();
 
 // SAFETY: the UART is there on all three boards, and it does no DMA.
