@@ -34,8 +34,8 @@ pub(crate) struct Net<'d> {
 }
 
 /// The core's server and what it is connected to.
-pub(crate) struct Engine<'r, P: Pool, O> {
-    server: Server<'r, P>,
+pub(crate) struct Engine<'s, 'r, P: Pool, O> {
+    server: &'s mut Server<'r, P>,
     lan: &'r RefCell<Lan<P>>,
     net: Net<'r>,
     shared: &'r Shared,
@@ -57,9 +57,9 @@ pub(crate) struct Engine<'r, P: Pool, O> {
     observer: O,
 }
 
-impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
+impl<'s, 'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'s, 'r, P, O> {
     pub(crate) fn new(
-        server: Server<'r, P>,
+        server: &'s mut Server<'r, P>,
         lan: &'r RefCell<Lan<P>>,
         net: Net<'r>,
         shared: &'r Shared,
@@ -311,7 +311,7 @@ impl<'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'r, P, O> {
     }
 
     fn configure(&mut self, settings: Settings) -> Result<(), Refused> {
-        let server = &mut self.server;
+        let server = &mut *self.server;
         settings
             .with_core(&self.stand_in, |config| server.configure(config))
             .map_err(Refused::of_core)?;

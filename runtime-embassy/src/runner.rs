@@ -107,20 +107,20 @@ impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
         self,
         mut observer: impl FnMut(Instant, &Event),
     ) -> Result<Infallible, StartError> {
-        let (mut lan, mut meta, mut engine) = (None, PacketMeta::new(), None);
-        let mut stack = self.join(&mut lan, &mut meta, &mut observer, &mut engine)?;
+        let (mut lan, mut meta, mut server) = (None, PacketMeta::new(), None);
+        let (mut stack, mut engine) = self.join(&mut lan, &mut meta, &mut server, &mut observer)?;
         let mut stack = pin!(stack.run());
         poll_fn(|cx| {
             // The stack first: what it receives, the engine takes in the same turn.
             let Poll::Pending = stack.as_mut().poll(cx);
-            if let Some(engine) = &mut engine {
-                engine.poll(cx);
-            }
+            engine.poll(cx);
             Poll::Pending
         })
         .await
     }
 }
+
+type Joined<'s, 'r, P, D, O> = (embassy_net::Runner<'r, Bridge<'r, D, P>>, Engine<'s, 'r, P, O>);
 
 impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
     /// Makes the IP stack, and the rest in the places where it stays.
@@ -128,13 +128,13 @@ impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
     /// Before the first wait and outside the future, which would keep room for each part, and
     /// outside its poll, which would take the stack for it at every turn.
     #[inline(never)]
-    fn join<'r, O: FnMut(Instant, &Event)>(
+    fn join<'s, 'r, O: FnMut(Instant, &Event)>(
         self,
         lan: &'r mut Option<RefCell<Lan<P>>>,
         meta: &'r mut PacketMeta,
+        server: &'s mut Option<Server<'r, P>>,
         observer: O,
-        engine: &mut Option<Engine<'r, P, O>>,
-    ) -> Result<embassy_net::Runner<'r, Bridge<'r, D, P>>, StartError>
+    ) -> Result<Joined<'s, 'r, P, D, O>, StartError>
     where
         'd: 'r,
     {
@@ -150,15 +150,13 @@ impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
         let (stack, runner) = embassy_net::new(device, config, memory, rng.u64());
         let sockets = Sockets::new(stack, sockets, meta);
         let net = Net { stack, sockets, hardware };
-        settings
+        let server = settings
             .with_core(&stand_in, |config| {
-                let server = Server::new(storage, &limits, config, seed)?;
-                *engine = Some(Engine::new(server, lan, net, shared, stand_in, observer));
-                Ok(())
+                Server::new(storage, &limits, config, seed).map(|made| server.insert(made))
             })
             .map_err(StartError::Config)?;
         shared.put_settings(settings);
-        Ok(runner)
+        Ok((runner, Engine::new(server, lan, net, shared, stand_in, observer)))
     }
 }
 

@@ -11,6 +11,8 @@ mod board;
 #[allow(unsafe_code, reason = "the hardware's own folder")]
 mod sys;
 
+use core::pin::pin;
+
 use embassy_executor::{SpawnError, SpawnToken, Spawner};
 use embassy_stm32::eth::{self, Ethernet, GenericPhy, PacketQueue, Sma};
 use embassy_stm32::flash::Flash;
@@ -107,7 +109,9 @@ async fn main(spawner: Spawner) {
 
 #[embassy_executor::task]
 async fn packets(runner: Runner<'static, BufferPool, Device>) {
-    let Err(why) = runner.run().await;
+    // Pinned where it is made: what is awaited as it is, is moved over the stack first.
+    let running = pin!(runner.run());
+    let Err(why) = running.await;
     panic!("{why:?}");
 }
 

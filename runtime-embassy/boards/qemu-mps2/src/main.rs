@@ -15,6 +15,7 @@ mod board;
 
 use core::ffi::CStr;
 use core::fmt::{self, Write as _};
+use core::pin::pin;
 
 use embassy_executor::{SpawnError, SpawnToken, Spawner};
 use embassy_futures::block_on;
@@ -122,7 +123,9 @@ fn entropy() -> Option<[u8; 32]> {
 
 #[embassy_executor::task]
 async fn serve(runner: Runner<'static, BufferPool, Lan9118>) {
-    let Err(why) = runner.run().await;
+    // Pinned where it is made: what is awaited as it is, is moved over the stack first.
+    let running = pin!(runner.run());
+    let Err(why) = running.await;
     panic!("no server: {why:?}");
 }
 
