@@ -266,6 +266,6 @@ type BoardBuffer = [usize; 2];
 const _: () = {
     let four = AllLengths::of(&Limits::board(4)).octets::<BoardBuffer>();
     let five = AllLengths::of(&Limits::board(5)).octets::<BoardBuffer>();
-    assert!(four <= 98 * 1024, "a board's tables for four clients");
+    assert!(four <= 88 * 1024, "a board's tables for four clients");
     assert!(five - four <= 7 * 1024, "a board's tables for one client more");
 };

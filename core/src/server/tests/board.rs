@@ -23,7 +23,7 @@ fn octets(clients: usize) -> usize {
 fn the_memory_of_a_board_has_a_ceiling() {
     let server = size_of::<Server<'_, Counting>>();
     let all = octets(CLIENTS) + server;
-    assert!(all <= 110 * 1024, "{all} octets, {server} of them the server");
+    assert!(all <= 96 * 1024, "{all} octets, {server} of them the server");
     let further = octets(CLIENTS + 1) - octets(CLIENTS);
     assert!(further <= 7 * 1024, "{further} octets for each further client");
 }
