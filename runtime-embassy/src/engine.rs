@@ -13,7 +13,6 @@ use embassy_time::Timer;
 use heapless::Deque;
 use kumihimo_core::addr::{IKE_PORT, Path};
 use kumihimo_core::buf::{Frame, Pool};
-use kumihimo_core::event::Event;
 use kumihimo_core::ids::RequestId;
 use kumihimo_core::server::{BridgeId, Cx, Input, Output, Server};
 use kumihimo_core::time::{Duration, Instant, earliest};
@@ -21,6 +20,7 @@ use kumihimo_core::time::{Duration, Instant, earliest};
 use crate::bridge::{Lan, Sent};
 use crate::ip::{address_of, set_address};
 use crate::log::Log;
+use crate::observe::{Observer, Turn};
 use crate::settings::{Refused, Settings};
 use crate::shared::{Order, Shared};
 use crate::sockets::{Lost, Received, Sockets};
@@ -57,7 +57,7 @@ pub(crate) struct Engine<'s, 'r, P: Pool, O> {
     observer: O,
 }
 
-impl<'s, 'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'s, 'r, P, O> {
+impl<'s, 'r, P: Pool, O: Observer> Engine<'s, 'r, P, O> {
     pub(crate) fn new(
         server: &'s mut Server<'r, P>,
         lan: &'r RefCell<Lan<P>>,
@@ -101,6 +101,10 @@ impl<'s, 'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'s, 'r, P, O> {
         let held = self.held.as_ref().map(|held| held.since + HELD_MAX);
         let at = earliest(earliest(self.deadline, held), Some(self.report_at));
         self.sleep_until(cx, at.unwrap_or(self.report_at));
+        let Self { server, deadline, report_at, .. } = self;
+        let traffic = &self.lan.borrow().traffic;
+        let (deadline, report_at) = (*deadline, *report_at);
+        self.observer.on_turn(now, &Turn { server, traffic, deadline, report_at });
     }
 
     /// Takes turns.
@@ -252,7 +256,7 @@ impl<'s, 'r, P: Pool, O: FnMut(Instant, &Event)> Engine<'s, 'r, P, O> {
                 // One that finds no place times out.
                 Output::Request(id) => drop(self.asked.push_back(id)),
                 Output::Event(event) => {
-                    (self.observer)(now, &event);
+                    self.observer.on_event(now, &event);
                     self.log.event(now, &event);
                 }
             }

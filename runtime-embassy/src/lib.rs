@@ -35,6 +35,8 @@ mod ip;
 mod log;
 mod mac;
 #[cfg(feature = "net")]
+mod observe;
+#[cfg(feature = "net")]
 mod outer;
 #[cfg(feature = "net")]
 mod pool;
@@ -56,6 +58,8 @@ pub use mac::mac_of;
 pub use settings::Settings;
 pub use store::{Origin, Store, StoreError};
 
+#[cfg(feature = "net")]
+pub use observe::{Observer, Turn};
 #[cfg(feature = "net")]
 pub use pool::{BUFFER_LEN, Buffer, BufferPool, Buffers};
 #[cfg(feature = "net")]

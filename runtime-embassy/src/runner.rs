@@ -3,7 +3,7 @@
 use core::cell::RefCell;
 use core::convert::Infallible;
 use core::fmt;
-use core::future::poll_fn;
+use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::Poll;
 
@@ -19,6 +19,7 @@ use kumihimo_core::time::Instant;
 use crate::bridge::{Bridge, Lan};
 use crate::engine::{Engine, Net};
 use crate::ip::ip_config;
+use crate::observe::{Facts, Observer};
 use crate::settings::{Settings, USERS};
 use crate::shared::{Handle, Shared};
 use crate::sockets::{NetMemory, PacketMeta, Sockets};
@@ -103,12 +104,23 @@ impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
     ///
     /// # Errors
     /// Only at once: why there is no server.
-    pub async fn run_with(
+    pub fn run_with(
         self,
-        mut observer: impl FnMut(Instant, &Event),
+        observer: impl FnMut(Instant, &Event),
+    ) -> impl Future<Output = Result<Infallible, StartError>> {
+        self.run_observed(Facts(observer))
+    }
+
+    /// The same, with someone who also looks at the server after each turn.
+    ///
+    /// # Errors
+    /// Only at once: why there is no server.
+    pub async fn run_observed(
+        self,
+        observer: impl Observer,
     ) -> Result<Infallible, StartError> {
         let (mut lan, mut meta, mut server) = (None, PacketMeta::new(), None);
-        let (mut stack, mut engine) = self.join(&mut lan, &mut meta, &mut server, &mut observer)?;
+        let (mut stack, mut engine) = self.join(&mut lan, &mut meta, &mut server, observer)?;
         let mut stack = pin!(stack.run());
         poll_fn(|cx| {
             // The stack first: what it receives, the engine takes in the same turn.
@@ -128,7 +140,7 @@ impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
     /// Before the first wait and outside the future, which would keep room for each part, and
     /// outside its poll, which would take the stack for it at every turn.
     #[inline(never)]
-    fn join<'s, 'r, O: FnMut(Instant, &Event)>(
+    fn join<'s, 'r, O: Observer>(
         self,
         lan: &'r mut Option<RefCell<Lan<P>>>,
         meta: &'r mut PacketMeta,

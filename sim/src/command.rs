@@ -15,6 +15,7 @@ use kumihimo_sim::report;
 use kumihimo_sim::run::{Outcome, Plan};
 use kumihimo_sim::scenario::{NodeKind, SWARM, Scenario, all, named, stories};
 use kumihimo_sim::shrink::Shrinker;
+use kumihimo_sim::story::why_not;
 
 use options::Options;
 use progress::Meter;
@@ -172,6 +173,9 @@ fn story(options: &Options) -> Result<bool, String> {
     };
     let mut failed = 0;
     for plan in chosen.into_iter().flat_map(|scenario| plans(options, scenario)) {
+        if is_skipped(&plan) {
+            continue;
+        }
         let seed = options.seed.unwrap_or(1);
         let started = Instant::now();
         let outcome = plan.play_seed(seed, true);
@@ -194,6 +198,9 @@ fn replay(options: &Options) -> Result<bool, String> {
         let mut plan = Plan::of_tape(&tape)?;
         for &kind in options.kinds_or(&[plan.kind]) {
             plan.kind = kind;
+            if is_skipped(&plan) {
+                continue;
+            }
             let started = Instant::now();
             let outcome = plan.play_tape(&tape, true);
             let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -237,6 +244,15 @@ fn shrunk(plan: &Plan, tape: &Tape, seconds: u64) -> Result<Tape, String> {
     let shrunk = Shrinker::new(plan.clone(), tape, &mut goes_on)?.run();
     meter.clear();
     Ok(shrunk)
+}
+
+/// Whether a scenario is not for this kind of node; says why.
+fn is_skipped(plan: &Plan) -> bool {
+    let why = why_not(plan.scenario.name, plan.kind);
+    if let Some(why) = why {
+        println!("{:<5} {:<24} {:<8} {why}", "skip", plan.scenario.name, plan.kind.name());
+    }
+    why.is_some()
 }
 
 /// One run in one line.

@@ -24,9 +24,6 @@ impl NodeKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Core, Self::Std, Self::Embassy];
 
-    /// Those that worlds can be built with so far.
-    pub const BUILT: [Self; 2] = [Self::Core, Self::Std];
-
     /// Its name on the command line and on tapes.
     pub const fn name(self) -> &'static str {
         match self {

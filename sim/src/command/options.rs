@@ -82,7 +82,7 @@ impl Options {
             "--node" => {
                 self.has_kinds = true;
                 self.kinds = match value()?.as_str() {
-                    "all" => NodeKind::BUILT.to_vec(),
+                    "all" => NodeKind::ALL.to_vec(),
                     name => vec![
                         NodeKind::named(name)
                             .ok_or_else(|| format!("there is no node `{name}`"))?,

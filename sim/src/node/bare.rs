@@ -162,10 +162,10 @@ impl Machine for CoreMachine {
 
 /// A pool that never gives a clean buffer out: nothing that a server does may depend on what a
 /// fresh buffer holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DirtyPool {
     free: Rc<RefCell<Vec<Box<[u8]>>>>,
-    total: usize,
+    pub(super) total: usize,
     dirt: u8,
 }
 
@@ -177,7 +177,7 @@ pub struct DirtyBuffer {
 }
 
 impl DirtyPool {
-    fn new(total: usize, dirt: u8) -> Self {
+    pub(super) fn new(total: usize, dirt: u8) -> Self {
         Self { free: Rc::new(RefCell::new(Vec::with_capacity(total))), total, dirt }.filled()
     }
 
@@ -187,7 +187,7 @@ impl DirtyPool {
         self
     }
 
-    fn free(&self) -> usize {
+    pub(super) fn free(&self) -> usize {
         self.free.borrow().len()
     }
 }

@@ -1,6 +1,8 @@
 //! The nodes of a world: servers in their three forms, clients, and machines on LANs.
 
 pub mod bare;
+pub mod board;
+pub mod cable;
 pub mod client;
 pub mod dhcp;
 pub mod engine;

@@ -13,6 +13,7 @@ use kumihimo_core::time::Duration;
 use zeroize::Zeroizing;
 
 use super::bare::CoreMachine;
+use super::board::BoardMachine;
 use super::engine::StdMachine;
 use super::machine::Machine;
 use crate::scenario::NodeKind;
@@ -74,7 +75,7 @@ impl ServerSetup {
                 CoreMachine::new(limits, *buffers, config, seed).map(Box::new)
             })?,
             NodeKind::Std => Box::new(StdMachine::new(limits, *buffers, settings, seed)?),
-            NodeKind::Embassy => return Err("there is no embassy node yet".into()),
+            NodeKind::Embassy => Box::new(BoardMachine::new(self, seed)?),
         })
     }
 }

@@ -8,7 +8,7 @@ pub mod plot;
 pub mod town;
 pub mod trouble;
 
-use crate::scenario::Scenario;
+use crate::scenario::{NodeKind, Scenario};
 
 /// All stories.
 pub const STORIES: &[Scenario] = &[
@@ -29,6 +29,16 @@ pub const STORIES: &[Scenario] = &[
     trouble::STORM,
 ];
 
+/// Why a story is not for this kind of server, if it is not.
+pub fn why_not(story: &str, kind: NodeKind) -> Option<&'static str> {
+    let mut rows = NOT_FOR_BOARDS.iter().filter(|_| kind == NodeKind::Embassy);
+    rows.find(|(name, _)| *name == story).map(|&(_, why)| why)
+}
+
+/// Stories that a board cannot play, and why.
+const NOT_FOR_BOARDS: &[(&str, &str)] =
+    &[("u18-storm", "a board has one hub, and knows no thousand clients")];
+
 #[cfg(test)]
 mod tests {
     use super::basic;
@@ -40,7 +50,7 @@ mod tests {
     /// Group `sim` plays the others.
     #[test]
     fn a_dial_has_a_good_end() {
-        for kind in [NodeKind::Core, NodeKind::Std] {
+        for kind in NodeKind::ALL {
             let mut world = World::new(Choices::seeded(7), Trace::default());
             assert_eq!((basic::DIAL.play)(&mut world, kind), Ok(()), "{}", kind.name());
         }

@@ -30,6 +30,21 @@ impl Default for Plan {
     }
 }
 
+impl Plan {
+    /// The same as far as this kind of server can have it: a board has one hub, and the addresses
+    /// of its clients come from a machine on its LAN.
+    fn on(mut self, kind: NodeKind) -> Self {
+        if kind == NodeKind::Embassy {
+            self.hubs.truncate(1);
+            for hub in &mut self.hubs {
+                hub.is_dhcp_on_lan = true;
+                hub.hosts = hub.hosts.max(1);
+            }
+        }
+        self
+    }
+}
+
 /// What a hub is like.
 #[derive(Clone, Debug)]
 pub struct HubPlan {
@@ -115,6 +130,7 @@ impl Town {
         plan: &Plan,
         change: impl FnOnce(&mut ServerSetup),
     ) -> Self {
+        let plan = &plan.clone().on(kind);
         let names: Vec<_> = plan.hubs.iter().map(|hub| (hub.name, hub.net)).collect();
         check::watch(world, &names);
         let hubs = plan.hubs.iter().map(|hub| {

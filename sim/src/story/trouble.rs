@@ -86,8 +86,9 @@ fn wrong_passwords(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
         let user = ("jiro", "not his");
         bad.push(town.client(world, &Person { user, ..Person::new(number).with(profile) }));
     }
+    let router = town.hubs[0].router(world);
     for _ in 0..60 {
-        let is_answered = town.pings_once(world, good, town.hubs[0].address(1))?;
+        let is_answered = town.pings_once(world, good, router)?;
         expect(world, is_answered, || "a ping of an honest client was lost".into())?;
         world.run_for(SECOND)?;
     }

@@ -1,0 +1,315 @@
+//! The runner of `runtime-embassy`, the very code that boards run, over a simulated Ethernet and
+//! embassy's mock clock.
+//!
+//! What boards have not: SecureNAT, a second hub, IPv6, news of the path's MTU. Key exchanges are
+//! computed by the runtime's own offload, a fixed time after they are asked for; the world's
+//! workers with their losses have no part in that.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use embassy_time::MockDriver;
+use kumihimo_core::buf::Pool;
+use kumihimo_core::discard::DropCounters;
+use kumihimo_core::event::Event;
+use kumihimo_core::server::{BridgeId, Census, Command, Storage};
+use kumihimo_core::time::{Duration, Instant, earliest};
+use kumihimo_embassy::settings::Addressing;
+use kumihimo_embassy::{NetMemory, Observer, Resources, Settings, Shared, Turn};
+
+use super::bare::{DirtyBuffer, DirtyPool};
+use super::cable::{Cable, ROUTER_IP, Router, Taken};
+use super::machine::{Arrival, Departure, Machine};
+use super::setup::ServerSetup;
+use crate::story::town::SERVER_IP;
+
+/// A board: its packet task, the task that computes, and its Ethernet.
+pub struct BoardMachine {
+    runner: Task,
+    offload: Task,
+    shared: Rc<Shared>,
+    cable: Cable,
+    router: Router,
+    pool: DirtyPool,
+    hoarded: Vec<DirtyBuffer>,
+    seen: Rc<RefCell<Seen>>,
+    /// Orders for which the runtime has no room yet.
+    commands: VecDeque<Command>,
+    /// When the key exchange that was asked for is computed.
+    computes_at: Option<Instant>,
+    /// Where the mock clock stands.
+    now: Instant,
+    _clock: ClockGuard,
+}
+
+/// What the observer saw of the server.
+#[derive(Debug, Default)]
+struct Seen {
+    departures: Vec<Departure>,
+    census: Census,
+    drops: DropCounters,
+    deadline: Option<Instant>,
+    no_buffer: u64,
+}
+
+struct Eye(Rc<RefCell<Seen>>);
+
+impl Observer for Eye {
+    fn on_event(&mut self, _: Instant, event: &Event) {
+        self.0.borrow_mut().departures.push(Departure::Event(event.clone()));
+    }
+
+    fn on_turn<P: Pool>(&mut self, _: Instant, turn: &Turn<'_, '_, P>) {
+        let seen = &mut *self.0.borrow_mut();
+        seen.census = turn.server.census();
+        seen.drops.clone_from(turn.server.drops());
+        seen.deadline = earliest(turn.deadline, Some(turn.report_at));
+        seen.no_buffer = u64::from(turn.traffic.no_buffer);
+    }
+}
+
+impl BoardMachine {
+    /// A board of this setup; `seed` is its entropy.
+    ///
+    /// # Errors
+    /// What of the setup a board cannot have.
+    pub fn new(setup: &ServerSetup, mut seed: [u8; 32]) -> Result<Self, String> {
+        let clock = clock();
+        MockDriver::get().reset();
+        let settings = settings_of(setup)?;
+        // A shrunk tape gives zeros, which a board rightly refuses.
+        seed[31] ^= u8::from(seed.iter().all(|octet| octet == &seed[0]));
+        let (shared, cable) = (Rc::new(Shared::new()), Cable::default());
+        let pool = DirtyPool::new(setup.buffers, seed[0] | 1);
+        let seen = Rc::new(RefCell::new(Seen {
+            deadline: Some(Instant::ZERO),
+            ..Seen::default()
+        }));
+        let run = {
+            let (shared, eye, device) = (Rc::clone(&shared), Eye(Rc::clone(&seen)), cable.device());
+            let (pool, limits) = (pool.clone(), setup.limits);
+            async move {
+                let mut net = Box::new(NetMemory::new());
+                let storage = Storage::allocate(&limits);
+                let resources = Resources { storage, limits, pool, net: &mut *net };
+                let made = kumihimo_embassy::new(&shared, resources, device, settings, Some(seed));
+                let ended = match made {
+                    Ok((_, runner)) => runner.run_observed(eye).await.err(),
+                    Err(why) => Some(why),
+                };
+                format!("the board stopped: {ended:?}")
+            }
+        };
+        let offload = {
+            let shared = Rc::clone(&shared);
+            async move { shared.handle().offload().run().await }
+        };
+        Ok(Self {
+            runner: Task::new(run),
+            offload: Task::new(offload),
+            shared,
+            cable,
+            router: Router::default(),
+            pool,
+            hoarded: Vec::new(),
+            seen,
+            commands: VecDeque::new(),
+            computes_at: None,
+            now: Instant::ZERO,
+            _clock: clock,
+        })
+    }
+
+    fn take(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Datagram { path, payload } => {
+                for frame in self.router.wrap(&path, &payload) {
+                    self.cable.deliver(frame);
+                }
+            }
+            Arrival::Frame { frame, .. } => self.cable.deliver(frame),
+            Arrival::Command(command) => self.commands.push_back(command),
+            Arrival::PathMtu { .. } | Arrival::Answer { .. } => {}
+        }
+    }
+
+    /// Gives the runtime the orders that wait.
+    fn order(&mut self) {
+        let handle = self.shared.handle();
+        while let Some(&command) = self.commands.front() {
+            let sent = pin!(handle.command(command));
+            if sent.poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+                return;
+            }
+            self.commands.pop_front();
+        }
+    }
+
+    fn compute(&mut self) -> Result<bool, String> {
+        if self.computes_at.is_none() && self.offload.is_woken() {
+            self.computes_at = Some(self.now + COMPUTE);
+        }
+        let is_due = self.computes_at.is_some_and(|at| at <= self.now);
+        if is_due {
+            self.computes_at = None;
+            self.offload.run()?;
+        }
+        Ok(is_due)
+    }
+
+    /// Takes what the board has sent to where it belongs; tells whether there was anything.
+    fn carry(&mut self, departures: &mut Vec<Departure>) -> bool {
+        let sent = self.cable.take_sent();
+        let has_sent = !sent.is_empty();
+        for frame in sent {
+            match self.router.take(&frame) {
+                Taken::Datagram { path, payload } => {
+                    departures.push(Departure::Datagram { path, payload });
+                }
+                Taken::Swallowed => {}
+                Taken::Answered(reply) => {
+                    self.cable.deliver(reply);
+                    departures.push(Departure::Frame { bridge: BRIDGE, frame });
+                }
+                Taken::Other => departures.push(Departure::Frame { bridge: BRIDGE, frame }),
+            }
+        }
+        has_sent
+    }
+}
+
+impl Machine for BoardMachine {
+    fn turn(
+        &mut self,
+        now: Instant,
+        arrivals: &mut Vec<Arrival>,
+        departures: &mut Vec<Departure>,
+    ) -> Result<(), String> {
+        let passed = embassy_time::Duration::from_micros(now.since(self.now).as_micros());
+        self.now = now;
+        MockDriver::get().advance(passed);
+        for arrival in arrivals.drain(..) {
+            self.take(arrival);
+        }
+        for _ in 0..ROUNDS_MAX {
+            self.order();
+            let mut is_busy = self.runner.run()?;
+            departures.append(&mut self.seen.borrow_mut().departures);
+            is_busy |= self.carry(departures);
+            is_busy |= self.compute()?;
+            if !is_busy {
+                return Ok(());
+            }
+        }
+        Err(format!("after {ROUNDS_MAX} rounds the board still has work"))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        earliest(self.seen.borrow().deadline, self.computes_at)
+    }
+
+    fn census(&self) -> Census {
+        self.seen.borrow().census
+    }
+
+    fn drops(&self) -> DropCounters {
+        self.seen.borrow().drops.clone()
+    }
+
+    fn buffers(&self) -> (usize, usize) {
+        (self.pool.free(), self.pool.total - self.hoarded.len())
+    }
+
+    fn starved(&self) -> u64 {
+        self.seen.borrow().no_buffer
+    }
+
+    fn hoard(&mut self, count: usize) -> usize {
+        if count == 0 {
+            self.hoarded.clear();
+        }
+        let Self { hoarded, pool, .. } = self;
+        hoarded.extend(std::iter::from_fn(|| pool.take()).take(count));
+        hoarded.len()
+    }
+}
+
+/// A task of an executor that has only this one.
+struct Task {
+    future: Pin<Box<dyn Future<Output = String>>>,
+    flag: Arc<Flag>,
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Task {
+    fn new(future: impl Future<Output = String> + 'static) -> Self {
+        Self { future: Box::pin(future), flag: Arc::new(Flag(AtomicBool::new(true))) }
+    }
+
+    fn is_woken(&self) -> bool {
+        self.flag.0.load(Ordering::Relaxed)
+    }
+
+    /// Polls if it was woken, once; tells whether it was.
+    fn run(&mut self) -> Result<bool, String> {
+        if !self.flag.0.swap(false, Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let waker = Waker::from(Arc::clone(&self.flag));
+        match self.future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(why) => Err(why),
+            Poll::Pending => Ok(true),
+        }
+    }
+}
+
+fn settings_of(setup: &ServerSetup) -> Result<Settings, String> {
+    let [hub] = &setup.settings.hubs[..] else { return Err("a board has one hub".into()) };
+    if hub.secure_nat.is_some() {
+        return Err("a board has no SecureNAT".into());
+    }
+    let IpAddr::V4(address) = SERVER_IP else { return Err("a board speaks IPv4".into()) };
+    let ipsec = &setup.settings.ipsec;
+    let mut settings = Settings::default();
+    settings.policy = ipsec.policy;
+    settings.encapsulation = ipsec.encapsulation;
+    let addressing = Addressing::Static { address, prefix_len: 24, gateway: Some(ROUTER_IP) };
+    let told = settings.set_psk(&ipsec.psk).and_then(|()| settings.set_hub(&hub.name));
+    let told = told.and_then(|()| settings.set_addressing(addressing));
+    let told = hub.users.iter().fold(told, |told, user| {
+        let most = user.max_sessions.map_or(0, |most| u8::try_from(most).unwrap_or(u8::MAX));
+        told.and_then(|()| settings.add_user_hash(&user.name, user.nt_hash, most))
+    });
+    told.map_err(|why| why.text().to_owned())?;
+    Ok(settings)
+}
+
+#[expect(clippy::disallowed_types, reason = "embassy's mock clock is one for all threads")]
+type ClockGuard = MutexGuard<'static, ()>;
+
+/// The right to the mock clock: a process has one board at a time.
+#[expect(clippy::disallowed_types, reason = "embassy's mock clock is one for all threads")]
+fn clock() -> ClockGuard {
+    static CLOCK: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    CLOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The hub's way to the LAN.
+const BRIDGE: BridgeId = BridgeId { hub: 0, bridge: 0 };
+/// How long a key exchange takes.
+const COMPUTE: Duration = Duration::from_millis(2);
+/// More rounds than any number of arrivals can take.
+const ROUNDS_MAX: usize = 100_000;
