@@ -9,14 +9,13 @@ cases() {
   check build cargo build --release --locked --quiet -p kumihimo-sim -p kumihimo
   sim=${CARGO_TARGET_DIR:-$root/target}/release/kumihimo-sim
   check tools sim_tools
-  for kind in core std; do
+  for kind in core std embassy; do
     check "stories-$kind" sim_stories "$kind"
   done
   check seeds sim_seeds
-  for kind in core std; do
+  for kind in core std embassy; do
     check "swarm-$kind" sim_swarm "$kind" 500
   done
-  skip embassy 'worlds have no node for the runner of boards; runtime-embassy/tests dials into it'
   check twice sim_twice 50
   check decode sim_decode
   check speed sim_speed

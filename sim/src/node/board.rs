@@ -87,10 +87,7 @@ impl BoardMachine {
         seed[31] ^= u8::from(seed.iter().all(|octet| octet == &seed[0]));
         let (shared, cable) = (Rc::new(Shared::new()), Cable::default());
         let pool = DirtyPool::new(setup.buffers, seed[0] | 1);
-        let seen = Rc::new(RefCell::new(Seen {
-            deadline: Some(Instant::ZERO),
-            ..Seen::default()
-        }));
+        let seen = Rc::new(RefCell::new(Seen { deadline: Some(Instant::ZERO), ..Seen::default() }));
         let run = {
             let (shared, eye, device) = (Rc::clone(&shared), Eye(Rc::clone(&seen)), cable.device());
             let (pool, limits) = (pool.clone(), setup.limits);

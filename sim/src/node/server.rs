@@ -155,6 +155,8 @@ impl ServerNode {
     }
 
     fn start(&mut self, cx: &mut NodeCx<'_>) {
+        // Two restarts at one time start it twice; the clock of boards is there only once.
+        self.machine = None;
         let (choices, lane) = cx.choices();
         match self.setup.build(self.kind, choices.octets(lane)) {
             Ok(machine) => self.machine = Some(machine),
