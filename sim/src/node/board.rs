@@ -94,7 +94,7 @@ impl BoardMachine {
             async move {
                 let mut net = Box::new(NetMemory::new());
                 let storage = Storage::allocate(&limits);
-                let resources = Resources { storage, limits, pool, net: &mut *net };
+                let resources = Resources { storage, limits, pool, net: &mut net };
                 let made = kumihimo_embassy::new(&shared, resources, device, settings, Some(seed));
                 let ended = match made {
                     Ok((_, runner)) => runner.run_observed(eye).await.err(),
@@ -294,7 +294,6 @@ fn settings_of(setup: &ServerSetup) -> Result<Settings, String> {
     Ok(settings)
 }
 
-#[expect(clippy::disallowed_types, reason = "embassy's mock clock is one for all threads")]
 type ClockGuard = MutexGuard<'static, ()>;
 
 /// The right to the mock clock: a process has one board at a time.
