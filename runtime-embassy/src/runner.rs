@@ -115,10 +115,7 @@ impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
     ///
     /// # Errors
     /// Only at once: why there is no server.
-    pub async fn run_observed(
-        self,
-        observer: impl Observer,
-    ) -> Result<Infallible, StartError> {
+    pub async fn run_observed(self, observer: impl Observer) -> Result<Infallible, StartError> {
         let (mut lan, mut meta, mut server) = (None, PacketMeta::new(), None);
         let (mut stack, mut engine) = self.join(&mut lan, &mut meta, &mut server, observer)?;
         let mut stack = pin!(stack.run());
