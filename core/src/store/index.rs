@@ -2,15 +2,9 @@
 
 use core::hash::Hasher as _;
 
-#[cfg(feature = "speed")]
-use siphasher::sip::SipHasher13 as KeyHasher;
+use siphasher::sip::SipHasher13;
 
-#[cfg(not(feature = "speed"))]
-use self::compact::CompactHasher as KeyHasher;
 use super::{Backing, Empty, Full};
-
-#[cfg(not(feature = "speed"))]
-mod compact;
 
 /// One place of an [`Index`].
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +55,7 @@ impl<'a> Index<'a> {
 
     /// The hash of something whose `Hash` feeds it.
     pub fn hash(&self, value: &impl core::hash::Hash) -> u32 {
-        let mut hasher = KeyHasher::new_with_key(&self.key);
+        let mut hasher = SipHasher13::new_with_key(&self.key);
         value.hash(&mut hasher);
         hasher.finish() as u32
     }

@@ -242,7 +242,7 @@ fn trivial_elements_of_a_modp_group_are_refused() {
         #[cfg(feature = "modp-wide")]
         (Group::Modp4096, modp::PRIME_4096.to_be_bytes().as_ref().to_vec()),
     ];
-    for &(group, ref prime) in primes {
+    for (group, prime) in primes {
         let mut zero = prime.clone();
         zero.fill(0);
         let with_last = |base: &[u8], octet| {
@@ -252,12 +252,12 @@ fn trivial_elements_of_a_modp_group_are_refused() {
         };
         let all_ones = std::vec![0xff; prime.len()];
         let bad =
-            [zero.clone(), with_last(&zero, 1), with_last(prime, 0xfe), prime.clone(), all_ones];
+            [zero.clone(), with_last(&zero, 1), with_last(&prime, 0xfe), prime.clone(), all_ones];
         for value in &bad {
             let result = run(group, &[3; 32], Some(value));
             assert!(matches!(result, DhResult::BadPublic), "{group:?}");
         }
-        for value in [with_last(&zero, 2), with_last(prime, 0xfd)] {
+        for value in [with_last(&zero, 2), with_last(&prime, 0xfd)] {
             assert!(matches!(run(group, &[3; 32], Some(&value)), DhResult::Done { .. }));
         }
     }
