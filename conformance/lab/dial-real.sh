@@ -89,7 +89,7 @@ start_softether() {
 
 "start_$server"
 failed=0
-# SoftEther lets one dial in some fifty fail, whoever dials.
+# Now and then SoftEther lets a dial fail; a client dials again.
 tries=1
 [ "$server" != softether ] || tries=3
 for carrier in '' --bare; do

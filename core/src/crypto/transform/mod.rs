@@ -158,7 +158,7 @@ fn encrypt_group(
 }
 
 /// Packets that are encrypted in lock-step.
-pub const LANES: usize = if cfg!(feature = "lanes") { 8 } else { 1 };
+pub const LANES: usize = 8;
 
 /// Octets of SPI and sequence number.
 pub const HEADER_LEN: usize = 8;
