@@ -6,7 +6,7 @@ use crate::boards::dial::{DIAL_LIMIT, client};
 use crate::boards::elf::sizes;
 use crate::boards::machine::{AN386, Machine, READY, START_LIMIT};
 use crate::boards::office::{Office, ROUTER};
-use crate::lab::{Case, Lab, Outcome, Weight};
+use crate::lab::{Case, Failure, Lab, Outcome, Weight};
 use crate::{expect, fail};
 
 /// The cases of this file.
@@ -57,6 +57,14 @@ fn memory(lab: &Lab<'_>) -> Outcome<String> {
     expect!(four.flash <= FLASH_FOR_NOW, "{figure}");
     missed(four.flash > FLASH_MAX, &figure)?;
     Ok(figure)
+}
+
+/// A ceiling that the firmware has never kept yet. It shows as skipped, never as passed.
+fn missed(is_missed: bool, figure: &str) -> Outcome<()> {
+    if is_missed {
+        return Err(Failure::Skipped(format!("over the ceiling: {figure}")));
+    }
+    Ok(())
 }
 
 fn time(lab: &Lab<'_>) -> Outcome<String> {
