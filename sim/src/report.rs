@@ -16,7 +16,7 @@ use crate::run::{Cast, Outcome};
 use crate::trace::Record;
 use crate::world::seconds;
 
-pub use story::{LENGTH as STORY_LENGTH, tell};
+pub use story::{LENGTH as STORY_LENGTH, events, tell};
 
 /// Writes everything about a recorded run into a folder, which is made:
 /// `run.tape`, `log.txt`, `timeline.html`, a `.pcapng` for each link and LAN that was used, and

@@ -1,5 +1,6 @@
 //! `amplification`: towards an address that has proven nothing, a server sends at most a small
-//! budget more than came from there.
+//! budget more than came from there; and what nobody has to have, the same answer again or the
+//! news that an offer is no good, it sends out of that budget alone, however much was asked.
 //!
 //! An address proves itself by showing what only the receiver of a server's packets can know: the
 //! responder's cookie, or the number of an L2TP tunnel.
@@ -11,9 +12,10 @@ use kumihimo_core::addr::{L2TP_PORT, Path};
 use kumihimo_core::time::{Duration, Instant};
 
 use super::esp::{Kind, kind_of};
-use super::is_server;
+use super::{STARTED, is_server};
 use crate::net::Datagram;
-use crate::observe::{Failure, Happening, Observer};
+use crate::observe::{Failure, Happening, Observer, State, fact_as};
+use crate::trace::Hash;
 use crate::world::{Node, NodeId};
 
 /// The check.
@@ -27,6 +29,10 @@ pub struct Amplification {
 struct Party {
     octets_in: usize,
     octets_out: usize,
+    /// Of those, octets of answers that nobody has to have.
+    spent: usize,
+    /// Hashes of what it was sent.
+    answers: BTreeSet<u64>,
     since: Instant,
     told: BTreeSet<Vec<u8>>,
     is_proven: bool,
@@ -51,6 +57,14 @@ impl Amplification {
         let party = self.parties.entry(to.ip()).or_insert_with(fresh);
         party.octets_out += payload.len();
         let kind = kind_of(*outer, from.port(), payload);
+        if matches!(kind, Kind::Ike { is_encrypted: false, .. }) {
+            let mut hash = Hash::default();
+            hash.add(payload);
+            let is_repeated = !party.answers.insert(hash.value());
+            if is_repeated || exchange_of(payload) == Some(INFORMATIONAL) {
+                party.spent += payload.len();
+            }
+        }
         match kind {
             Kind::Ike { responder, .. } => party.told.extend([responder.to_vec()]),
             Kind::Other if is_l2tp_control(from.port(), payload) => {
@@ -68,6 +82,12 @@ impl Amplification {
         let minutes = now.since(party.since).as_micros() / Duration::from_secs(60).as_micros();
         let bursts = 1 + minutes as usize;
         let budget = if from.port() == L2TP_PORT { 0 } else { BUDGET * bursts };
+        // A clock that leaps fills a budget at once.
+        let spare = BUDGET * (1 + bursts);
+        if party.spent > spare {
+            let text = format!("{} octets to {} that nobody has to have", party.spent, to.ip());
+            return Err(Failure::new("amplification", now, text));
+        }
         if party.octets_out <= party.octets_in + budget {
             return Ok(());
         }
@@ -89,6 +109,11 @@ impl Observer for Amplification {
                 self.on_taken(at, &Path { local: *to, remote: *from, outer: *outer }, payload);
                 Ok(())
             }
+            // A server that restarts knows nothing of what it spent.
+            Happening::Fact { fact, .. } if matches!(fact_as(*fact), Some(State(STARTED))) => {
+                self.parties.values_mut().for_each(|party| party.spent = 0);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -105,5 +130,12 @@ fn is_l2tp_control(port: u16, payload: &[u8]) -> bool {
     port == L2TP_PORT && payload.len() >= 12 && payload[0] & 0x80 != 0
 }
 
+/// The exchange type of an IKE message.
+fn exchange_of(payload: &[u8]) -> Option<u8> {
+    payload.strip_prefix(&[0; 4]).unwrap_or(payload).get(18).copied()
+}
+
+/// Exchange type of notices (RFC 2408 §3.1).
+const INFORMATIONAL: u8 = 5;
 /// Octets that a server may send to an address in a minute beyond what came from there.
 const BUDGET: usize = 8 * 1024;

@@ -1,38 +1,83 @@
-//! Plants faults in the core, and shows that the swarm finds each and shrinks it.
+//! Plants faults in the core, and shows that the swarm finds each and shrinks it to what a person
+//! can read.
 
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kumihimo_core::canary::Fault;
+use kumihimo_sim::report;
 use kumihimo_sim::run::{Outcome, Plan};
 use kumihimo_sim::scenario::{NodeKind, SWARM, named};
 use kumihimo_sim::shrink::Shrinker;
 
 use super::options::Options;
+use super::read_tape;
 
-/// Looks for the named faults, or for all; whether each was found and shrank.
+/// Looks for the named faults, or for all; whether each was found and shrank. The first word may
+/// be `list`, or `replay`, and then tapes follow.
 ///
 /// # Errors
 /// If there is no such fault.
 pub(super) fn run(options: &Options) -> Result<bool, String> {
     let mut all_found = true;
-    if options.words.is_empty() || options.words == ["list"] {
-        Fault::ALL.iter().for_each(|(_, name)| println!("{name}"));
-        return Ok(true);
+    match options.words.first().map(String::as_str) {
+        None | Some("list") => {
+            Fault::ALL.iter().for_each(|(_, name)| println!("{name}"));
+            return Ok(true);
+        }
+        Some("replay") => return replay(options),
+        Some(_) => {}
     }
     for word in &options.words {
         let mut chosen = Fault::ALL.iter().filter(|(_, name)| word == "all" || word == name);
         let first = chosen.next().ok_or_else(|| format!("there is no fault `{word}`"))?;
         for (fault, name) in std::iter::once(first).chain(chosen) {
-            all_found &= find(options, *fault, name)?;
+            for &kind in &options.kinds {
+                all_found &= find(options, kind, *fault, name)?;
+            }
         }
     }
     Ok(all_found)
 }
 
-fn find(options: &Options, fault: Fault, name: &str) -> Result<bool, String> {
+/// Plays tapes of planted faults: with the fault each must fail as it did when it was found.
+fn replay(options: &Options) -> Result<bool, String> {
+    let mut all_fail = true;
+    for file in &options.words[1..] {
+        let tape = read_tape(Path::new(file))?;
+        let word = |name: &str| tape.head.get(name).map_or("", String::as_str);
+        let name = word("canary");
+        let fault = Fault::ALL.iter().find(|(_, other)| *other == name);
+        let (fault, _) = fault.ok_or_else(|| format!("{file} names no fault"))?;
+        plant(*fault);
+        let mut plan = Plan::of_tape(&tape)?;
+        for &kind in options.kinds_or(&[plan.kind]) {
+            plan.kind = kind;
+            let outcome = plan.play_tape(&tape, false);
+            let check = outcome.failure.as_ref().map(|failure| failure.check.as_str());
+            let is_found = check == Some(word("check"));
+            all_fail &= is_found;
+            println!(
+                "{:<5} {name:<28} {:<8} check {}",
+                if is_found { "ok" } else { "FAIL" },
+                kind.name(),
+                check.unwrap_or("none: the tape does not show it any more"),
+            );
+        }
+    }
+    Ok(all_fail)
+}
+
+fn find(options: &Options, kind: NodeKind, fault: Fault, name: &str) -> Result<bool, String> {
+    if let Some((_, why)) = NOT_ON_BOARDS.iter().find(|(other, _)| *other == fault)
+        && kind == NodeKind::Embassy
+    {
+        println!("skip  {name:<28} {:<8} {why}", kind.name());
+        return Ok(true);
+    }
     plant(fault);
     let scenario = named(SWARM).ok_or("there is no swarm")?;
-    let kind = options.kinds.first().copied().unwrap_or(NodeKind::Core);
     let plan = Plan::new(scenario, kind);
     let began = Instant::now();
     let count = options.count.map_or(SEEDS_MAX, |count| count as u64);
@@ -44,24 +89,37 @@ fn find(options: &Options, fault: Fault, name: &str) -> Result<bool, String> {
     let seeds = candidates.first().map_or(0, |(seeds, _)| *seeds);
     let shortest = candidates.into_iter().min_by_key(|(_, outcome)| decisions_of(outcome));
     let Some((_, outcome)) = shortest else {
-        println!("FAIL  {name:<28} not found in {count} seeds");
+        println!("FAIL  {name:<28} {:<8} not found in {count} seeds", kind.name());
         return Ok(false);
     };
     let shrunk = shrink(&plan, &outcome, Duration::from_secs(options.shrink_secs))?;
     let check = shrunk.failure.as_ref().map(|failure| failure.check.as_str());
-    let decisions = decisions_of(&shrunk);
-    let is_small = decisions < DECISIONS_MAX;
+    let (decisions, events) = (decisions_of(&shrunk), report::events(&shrunk));
+    let is_small = decisions < EVENTS_MAX && events < EVENTS_MAX;
     println!(
-        "{:<5} {name:<28} check {:<16} after {seeds:>3} seeds; shrunk to {decisions} decisions, {} \
-         happenings  ({:.0} s)",
+        "{:<5} {name:<28} {:<8} check {:<16} after {seeds:>3} seeds; shrunk to {events:>2} events, \
+         {decisions:>2} decisions  ({:.0} s)",
         if is_small { "ok" } else { "FAIL" },
+        kind.name(),
         check.unwrap_or("none"),
-        shrunk.count,
         began.elapsed().as_secs_f64(),
     );
+    if let Some(folder) = &options.out {
+        keep(folder, kind, name, shrunk)?;
+    }
     Ok(is_small)
 }
 
+/// Writes a tape that shows the fault, for [`replay`].
+fn keep(folder: &Path, kind: NodeKind, name: &str, shrunk: Outcome) -> Result<(), String> {
+    let mut tape = shrunk.tape;
+    tape.head.insert("canary".into(), name.into());
+    let file = folder.join(format!("canary-{name}-{}.tape", kind.name()));
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&file, tape.emit()));
+    written.map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// Decisions of a run that are not the simplest ones.
 fn decisions_of(outcome: &Outcome) -> usize {
     outcome.tape.lanes.values().flatten().filter(|&&value| value != 0).count()
 }
@@ -72,7 +130,7 @@ fn shrink(plan: &Plan, outcome: &Outcome, limit: Duration) -> Result<Outcome, St
         progress.decisions > ENOUGH && Instant::now() < end
     };
     let tape = Shrinker::new(plan.clone(), &outcome.tape, &mut goes_on)?.run();
-    Ok(plan.play_tape(&tape, false))
+    Ok(plan.play_tape(&tape, true))
 }
 
 #[cfg(feature = "canary")]
@@ -85,11 +143,16 @@ fn plant(_: Fault) {
     eprintln!("sim: this build plants nothing: build with --features canary");
 }
 
+/// Faults in what boards do not have.
+const NOT_ON_BOARDS: &[(Fault, &str)] = &[
+    (Fault::HubIsolationBroken, "a board has one hub"),
+    (Fault::DuplicateLease, "a board has no virtual DHCP server"),
+];
 /// Seeds in which a fault must be found.
 const SEEDS_MAX: u64 = 500;
 /// Findings of which the shortest is shrunk.
 const CANDIDATES: usize = 4;
-/// Decisions that are not 0, to which a finding must shrink.
-const DECISIONS_MAX: usize = 60;
-/// A finding this small is small enough to be read.
-const ENOUGH: usize = 30;
+/// Events, and decisions that are not 0, of which a shrunk finding must have fewer.
+const EVENTS_MAX: usize = 60;
+/// A finding with so few decisions is small enough to be read.
+const ENOUGH: usize = 20;

@@ -46,6 +46,15 @@ pub fn tell(outcome: &Outcome) -> String {
     text
 }
 
+/// How many things a person would tell of a recorded run: the lines of its whole story. What the
+/// scenario did, each new state, each fact that a node told, and losses; those in a row at one
+/// place for one reason are one.
+pub fn events(outcome: &Outcome) -> usize {
+    let Some(record) = &outcome.record else { return 0 };
+    let view = View { record, cast: &outcome.cast, failure: outcome.failure.as_ref() };
+    lines(&view).len() + usize::from(outcome.failure.is_some())
+}
+
 fn lines(view: &View<'_>) -> Vec<String> {
     let mut told = Vec::new();
     let mut losses: Option<Losses> = None;
