@@ -6,8 +6,10 @@
 use kumihimo_core::time::Duration;
 
 use crate::choice::Odds;
-use crate::net::{Burst, LinkConfig, Way};
+use crate::net::{Burst, LinkConfig, Oversize, Way};
+use crate::node::cable::CableLimits;
 use crate::node::server::Workers;
+use crate::scenario::NodeKind;
 use crate::world::World;
 
 /// The kinds of faults that a seed has.
@@ -43,6 +45,10 @@ pub struct Mix {
     pub nats: bool,
     /// Administrators end sessions and renew keys.
     pub orders: bool,
+    /// Paths carry less than 1500 octets.
+    pub narrows: bool,
+    /// A board's Ethernet takes few frames at a time.
+    pub queues: bool,
 }
 
 impl Mix {
@@ -65,12 +71,34 @@ impl Mix {
             strangers: has(),
             nats: has(),
             orders: has(),
+            narrows: has(),
+            queues: has(),
         }
     }
 
     /// Draws what a link is like.
-    pub fn link(&self, world: &mut World) -> LinkConfig {
-        LinkConfig { up: self.way(world), down: self.way(world) }
+    pub fn link(&self, world: &mut World, kind: NodeKind) -> LinkConfig {
+        let (up, down) = (self.way(world), self.way(world));
+        let (mtu, oversize) = if self.narrows { narrow(world) } else { (1_500, Oversize::Fragment) };
+        // What a board sends may be cut into fragments on its way, so that nobody tells it.
+        let is_told = oversize != Oversize::Report || kind != NodeKind::Embassy;
+        let below = if is_told { oversize } else { Oversize::Fragment };
+        LinkConfig {
+            up: Way { mtu, oversize: Oversize::Fragment, ..up },
+            down: Way { mtu, oversize: below, ..down },
+        }
+    }
+
+    /// Draws what a board's Ethernet takes at a time.
+    pub fn cable(&self, world: &mut World) -> CableLimits {
+        if !self.queues {
+            return CableLimits::default();
+        }
+        CableLimits {
+            inbound: [64, 8, 4, 2][world.below(4) as usize],
+            outbound: 4 - world.below(4) as usize,
+            piece_len: [1_480, 1_256, 552][world.below(3) as usize],
+        }
     }
 
     fn way(&self, world: &mut World) -> Way {
@@ -118,6 +146,13 @@ impl Mix {
             twice: Odds::percent(world.below(21) as u32),
         }
     }
+}
+
+/// Draws the longest packet of a path, and what becomes of longer ones.
+fn narrow(world: &mut World) -> (u16, Oversize) {
+    let mtu = [1_500, 1_492, 1_400, 1_280][world.below(4) as usize];
+    let kinds = [Oversize::Fragment, Oversize::Report, Oversize::BlackHole];
+    (mtu, kinds[world.below(3) as usize])
 }
 
 /// The most that a server's timers are late.

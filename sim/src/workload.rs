@@ -50,6 +50,7 @@ fn swarm(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
 
 /// Everyone who takes part.
 struct Stage {
+    kind: NodeKind,
     mix: Mix,
     town: Town,
     clients: Vec<Resident>,
@@ -66,7 +67,9 @@ impl Stage {
         let count = 1 + world.below(CLIENTS_MAX);
         let plan = draw_plan(world);
         let is_small = world.below(4) == 3;
+        let cable = mix.cable(world);
         let town = Town::build_with(world, kind, &plan, |setup| {
+            setup.cable = cable;
             if is_small {
                 make_small(setup, count as usize + 2);
             }
@@ -87,6 +90,7 @@ impl Stage {
         }
         let nats = (0..world.below(3)).map(|number| draw_nat(world, &town, number)).collect();
         let mut stage = Self {
+            kind,
             mix,
             town,
             clients: Vec::new(),
@@ -102,7 +106,7 @@ impl Stage {
     }
 
     fn add_client(&mut self, world: &mut World, number: u16) {
-        let mut person = Person { link: self.mix.link(world), ..Person::new(number) };
+        let mut person = Person { link: self.mix.link(world, self.kind), ..Person::new(number) };
         person.profile = profile::ALL[world.below(profile::ALL.len() as u64) as usize];
         person.carrier =
             [Carrier::Ipsec, Carrier::Bare, Carrier::IpsecInUdp][world.below(3) as usize];
@@ -111,6 +115,8 @@ impl Stage {
         let home = world.below(1 + self.nats.len() as u64) as usize;
         if let Some(nat) = home.checked_sub(1).and_then(|home| self.nats.get(home)) {
             person = person.behind(nat, [10, 0, 0, 2 + number as u8]);
+        } else if world.below(4) == 3 && self.kind != NodeKind::Embassy {
+            person = person.on_ipv6();
         }
         if world.below(12) == 11 {
             person = Person { user: (STRANGER, "a guess"), ..person.with(&CP_PAP) };
@@ -181,7 +187,8 @@ impl Stage {
             2 => host_ip.unwrap_or_else(|| hub.address(98)),
             _ => hub.router(world),
         };
-        world.with(client.id, |node: &mut ClientNode, cx| node.ping(cx, to));
+        let len = LENGTHS[world.below(LENGTHS.len() as u64) as usize];
+        world.with(client.id, |node: &mut ClientNode, cx| node.ping_of(cx, to, len));
     }
 
     fn toggle(&self, world: &mut World) {
@@ -510,6 +517,8 @@ const ACTS_MAX: u64 = 25;
 /// Most clients.
 const CLIENTS_MAX: u64 = 5;
 const PAUSES_MS: [u64; 5] = [0, 20, 500, 4_000, 30_000];
+/// Octets of pings: the least, what fits into every path, and what is cut into fragments.
+const LENGTHS: [usize; 4] = [0, 500, 1_200, 1_400];
 /// Time after the faults in which everyone must be up and reach the hub: a server may need
 /// `dead-after`, 120 s, to see that an old session is dead, and a client's dial 60 s to fail.
 const CONVERGE: Duration = Duration::from_secs(400);

@@ -97,8 +97,8 @@ impl Line {
                     Output::Event(Event::Told { stage, notification }) => {
                         Came::Note(format!("{stage:?}: the server says {notification}"))
                     }
-                    // It was told to use UDP.
-                    Output::Esp { .. } => continue,
+                    // It was told to use UDP; and routes are nothing to it.
+                    Output::Esp { .. } | Output::Event(Event::Informed(_)) => continue,
                 });
             },
             Self::Floor(floor) => (!floor.came.is_empty()).then(|| floor.came.remove(0)),

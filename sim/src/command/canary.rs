@@ -87,7 +87,11 @@ fn find(options: &Options, kind: NodeKind, fault: Fault, name: &str) -> Result<b
     // What is short already shrinks faster.
     let candidates = failed.take(CANDIDATES).collect::<Vec<_>>();
     let seeds = candidates.first().map_or(0, |(seeds, _)| *seeds);
-    let shortest = candidates.into_iter().min_by_key(|(_, outcome)| decisions_of(outcome));
+    let shortest = candidates.into_iter().min_by_key(|(_, outcome)| {
+        let check = outcome.failure.as_ref().map(|failure| failure.check.as_str());
+        // These fail only after a long wait, and tell little of the cause.
+        (matches!(check, Some("converge" | "remains")), decisions_of(outcome))
+    });
     let Some((_, outcome)) = shortest else {
         println!("FAIL  {name:<28} {:<8} not found in {count} seeds", kind.name());
         return Ok(false);
@@ -127,7 +131,7 @@ fn decisions_of(outcome: &Outcome) -> usize {
 fn shrink(plan: &Plan, outcome: &Outcome, limit: Duration) -> Result<Outcome, String> {
     let end = Instant::now() + limit;
     let mut goes_on = |progress: &kumihimo_sim::shrink::Progress| {
-        progress.decisions > ENOUGH && Instant::now() < end
+        (progress.decisions > ENOUGH || progress.count > SHORT) && Instant::now() < end
     };
     let tape = Shrinker::new(plan.clone(), &outcome.tape, &mut goes_on)?.run();
     Ok(plan.play_tape(&tape, true))
@@ -156,3 +160,5 @@ const CANDIDATES: usize = 4;
 const EVENTS_MAX: usize = 60;
 /// A finding with so few decisions is small enough to be read.
 const ENOUGH: usize = 20;
+/// And if no more than this happens in it, packets included.
+const SHORT: u64 = 500;

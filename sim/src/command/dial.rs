@@ -176,6 +176,7 @@ impl Phone {
                 self.ended = Some(format!("failed in {stage:?}: {reason:?}"));
             }
             Event::Down { reason } => self.ended = Some(format!("down: {reason:?}")),
+            Event::Informed(informed) => eprintln!("a DHCP server says {informed:?}"),
             Event::Told { stage, notification } => {
                 eprintln!("the server says {notification} during {stage:?}");
             }

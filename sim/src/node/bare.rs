@@ -59,6 +59,7 @@ impl CoreMachine {
             },
             Arrival::PathMtu { path, mtu } => Input::PathMtu { path, mtu },
             Arrival::Command(command) => Input::Command(command),
+            Arrival::Compute => return,
             Arrival::Answer { id, answer } => {
                 return server.handle_answer(&mut Cx { now, pool }, id, &answer);
             }

@@ -2,8 +2,9 @@
 //! embassy's mock clock.
 //!
 //! What boards have not: SecureNAT, a second hub, IPv6, news of the path's MTU. Key exchanges are
-//! computed by the runtime's own offload, a fixed time after they are asked for; the world's
-//! workers with their losses have no part in that.
+//! computed by the runtime's own offload, as late as the world says; it loses none and says
+//! nothing twice. What the board sends may be cut into fragments on its way, so that there is no
+//! news of a path's MTU either.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,7 +20,7 @@ use kumihimo_core::buf::Pool;
 use kumihimo_core::discard::DropCounters;
 use kumihimo_core::event::Event;
 use kumihimo_core::server::{BridgeId, Census, Command, Storage};
-use kumihimo_core::time::{Duration, Instant, earliest};
+use kumihimo_core::time::{Instant, earliest};
 use kumihimo_embassy::settings::Addressing;
 use kumihimo_embassy::{NetMemory, Observer, Resources, Settings, Shared, Turn};
 
@@ -41,8 +42,13 @@ pub struct BoardMachine {
     seen: Rc<RefCell<Seen>>,
     /// Orders for which the runtime has no room yet.
     commands: VecDeque<Command>,
-    /// When the key exchange that was asked for is computed.
-    computes_at: Option<Instant>,
+    /// Whether the one who computes has something to do, and has said so.
+    is_asked: bool,
+    /// Whether he has had his time.
+    may_compute: bool,
+    piece_len: usize,
+    /// Packets that came in pieces, of which some may have found no place.
+    in_pieces: u64,
     /// Where the mock clock stands.
     now: Instant,
     _clock: ClockGuard,
@@ -85,7 +91,7 @@ impl BoardMachine {
         let settings = settings_of(setup)?;
         // A shrunk tape gives zeros, which a board rightly refuses.
         seed[31] ^= u8::from(seed.iter().all(|octet| octet == &seed[0]));
-        let (shared, cable) = (Rc::new(Shared::new()), Cable::default());
+        let (shared, cable) = (Rc::new(Shared::new()), Cable::new(setup.cable));
         let pool = DirtyPool::new(setup.buffers, seed[0] | 1);
         let seen = Rc::new(RefCell::new(Seen { deadline: Some(Instant::ZERO), ..Seen::default() }));
         let run = {
@@ -107,9 +113,11 @@ impl BoardMachine {
             let shared = Rc::clone(&shared);
             async move { shared.handle().offload().run().await }
         };
+        let mut offload = Task::new(offload);
+        offload.run()?;
         Ok(Self {
             runner: Task::new(run),
-            offload: Task::new(offload),
+            offload,
             shared,
             cable,
             router: Router::default(),
@@ -117,7 +125,10 @@ impl BoardMachine {
             hoarded: Vec::new(),
             seen,
             commands: VecDeque::new(),
-            computes_at: None,
+            is_asked: false,
+            may_compute: false,
+            piece_len: setup.cable.piece_len,
+            in_pieces: 0,
             now: Instant::ZERO,
             _clock: clock,
         })
@@ -126,12 +137,13 @@ impl BoardMachine {
     fn take(&mut self, arrival: Arrival) {
         match arrival {
             Arrival::Datagram { path, payload } => {
-                for frame in self.router.wrap(&path, &payload) {
-                    self.cable.deliver(frame);
-                }
+                let frames = self.router.wrap(&path, &payload, self.piece_len);
+                self.in_pieces += u64::from(frames.len() > 1);
+                frames.into_iter().for_each(|frame| self.cable.deliver(frame));
             }
             Arrival::Frame { frame, .. } => self.cable.deliver(frame),
             Arrival::Command(command) => self.commands.push_back(command),
+            Arrival::Compute => self.may_compute = true,
             Arrival::PathMtu { .. } | Arrival::Answer { .. } => {}
         }
     }
@@ -148,16 +160,17 @@ impl BoardMachine {
         }
     }
 
-    fn compute(&mut self) -> Result<bool, String> {
-        if self.computes_at.is_none() && self.offload.is_woken() {
-            self.computes_at = Some(self.now + COMPUTE);
-        }
-        let is_due = self.computes_at.is_some_and(|at| at <= self.now);
-        if is_due {
-            self.computes_at = None;
+    fn compute(&mut self, departures: &mut Vec<Departure>) -> Result<bool, String> {
+        let computes = std::mem::take(&mut self.may_compute);
+        if computes {
+            self.is_asked = false;
             self.offload.run()?;
         }
-        Ok(is_due)
+        if !self.is_asked && self.offload.is_woken() {
+            self.is_asked = true;
+            departures.push(Departure::Computation);
+        }
+        Ok(computes)
     }
 
     /// Takes what the board has sent to where it belongs; tells whether there was anything.
@@ -199,7 +212,7 @@ impl Machine for BoardMachine {
             let mut is_busy = self.runner.run()?;
             departures.append(&mut self.seen.borrow_mut().departures);
             is_busy |= self.carry(departures);
-            is_busy |= self.compute()?;
+            is_busy |= self.compute(departures)?;
             if !is_busy {
                 return Ok(());
             }
@@ -208,7 +221,7 @@ impl Machine for BoardMachine {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        earliest(self.seen.borrow().deadline, self.computes_at)
+        self.seen.borrow().deadline
     }
 
     fn census(&self) -> Census {
@@ -224,7 +237,7 @@ impl Machine for BoardMachine {
     }
 
     fn starved(&self) -> u64 {
-        self.seen.borrow().no_buffer
+        self.seen.borrow().no_buffer + self.cable.overruns() + self.in_pieces
     }
 
     fn hoard(&mut self, count: usize) -> usize {
@@ -305,7 +318,5 @@ fn clock() -> ClockGuard {
 
 /// The hub's way to the LAN.
 const BRIDGE: BridgeId = BridgeId { hub: 0, bridge: 0 };
-/// How long a key exchange takes.
-const COMPUTE: Duration = Duration::from_millis(2);
 /// More rounds than any number of arrivals can take.
 const ROUNDS_MAX: usize = 100_000;

@@ -16,18 +16,49 @@ use kumihimo_core::addr::{MacAddr, Outer, Path};
 
 use super::frame::{ARP, Arp, Ethernet, IPV4, Ip, UDP, checksum};
 
+/// What an Ethernet takes at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CableLimits {
+    /// Frames that have come and that nobody has fetched yet; more are lost.
+    pub inbound: usize,
+    /// Usual number of frames that the device takes before they are on the wire.
+    pub outbound: usize,
+    /// Octets of an IP packet's payload that the paths to the board carry in one fragment, a
+    /// multiple of 8.
+    pub piece_len: usize,
+}
+
+impl Default for CableLimits {
+    fn default() -> Self {
+        Self { inbound: usize::MAX, outbound: ROOM, piece_len: PIECE_LEN }
+    }
+}
+
 /// The cable.
 #[derive(Clone, Debug, Default)]
 pub struct Cable(Rc<RefCell<State>>);
 
 #[derive(Debug, Default)]
 struct State {
+    limits: CableLimits,
+    /// Frames for which there was no place.
+    overruns: u64,
     to_board: VecDeque<Vec<u8>>,
     from_board: VecDeque<Vec<u8>>,
     waker: Option<Waker>,
 }
 
 impl Cable {
+    /// A cable with these limits.
+    pub fn new(limits: CableLimits) -> Self {
+        Self(Rc::new(RefCell::new(State { limits, ..State::default() })))
+    }
+
+    /// Frames that were lost because nobody fetched those before them.
+    pub fn overruns(&self) -> u64 {
+        self.0.borrow().overruns
+    }
+
     /// The board's end.
     pub fn device(&self) -> Device {
         Device(Rc::clone(&self.0))
@@ -36,6 +67,10 @@ impl Cable {
     /// Puts a frame on the cable towards the board.
     pub fn deliver(&self, frame: Vec<u8>) {
         let state = &mut *self.0.borrow_mut();
+        if state.to_board.len() >= state.limits.inbound {
+            state.overruns += 1;
+            return;
+        }
         state.to_board.push_back(frame);
         state.waker.take().into_iter().for_each(Waker::wake);
     }
@@ -81,7 +116,8 @@ impl TxToken for Tx<'_> {
 
 impl Device {
     fn has_room(&self) -> bool {
-        self.0.borrow().from_board.len() < ROOM
+        let state = self.0.borrow();
+        state.from_board.len() < state.limits.outbound
     }
 }
 
@@ -148,7 +184,7 @@ pub enum Taken {
 
 impl Router {
     /// A datagram for the board, as frames.
-    pub fn wrap(&mut self, path: &Path, payload: &[u8]) -> Vec<Vec<u8>> {
+    pub fn wrap(&mut self, path: &Path, payload: &[u8], piece_len: usize) -> Vec<Vec<u8>> {
         let (IpAddr::V4(from), IpAddr::V4(to)) = (path.remote.ip(), path.local.ip()) else {
             return Vec::new();
         };
@@ -157,12 +193,12 @@ impl Router {
             Outer::Esp => Ip { from, to, protocol: ESP, payload: payload.into() },
         };
         self.ident = self.ident.wrapping_add(1);
-        let pieces = packet.payload.chunks(PIECE_LEN).enumerate();
-        let count = packet.payload.len().div_ceil(PIECE_LEN);
+        let pieces = packet.payload.chunks(piece_len).enumerate();
+        let count = packet.payload.len().div_ceil(piece_len);
         let frames = pieces.map(|(at, piece)| {
             let mut bytes = Ip { payload: piece.into(), ..packet.clone() }.emit();
             let more = if at + 1 < count { MORE } else { 0 };
-            let place = (at * PIECE_LEN / 8) as u16 | more;
+            let place = (at * piece_len / 8) as u16 | more;
             bytes[4..6].copy_from_slice(&self.ident.to_be_bytes());
             bytes[6..8].copy_from_slice(&place.to_be_bytes());
             bytes[10..12].fill(0);

@@ -10,7 +10,7 @@ use kumihimo_core::time::{Duration, Instant};
 use super::frame::{Ip, Mark};
 use crate::check::esp::{Kind, kind_of};
 use crate::net::Datagram;
-use crate::peer::{Client, Event, Input, Output, Setup};
+use crate::peer::{Client, Event, Informed, Input, Output, Setup};
 use crate::profile::Profile;
 use crate::trace::Key;
 use crate::world::{Node, NodeCx, Stimulus};
@@ -45,6 +45,8 @@ pub struct Log {
     pub up_at: Instant,
     /// The last event that was not good.
     pub trouble: Option<Event>,
+    /// What a DHCP server told it last.
+    pub informed: Option<Informed>,
 }
 
 /// What a client saw or did.
@@ -54,6 +56,8 @@ pub enum ClientFact {
     Opened(Ipv4Addr),
     /// It does not carry traffic any more, or the dial failed.
     Closed(Event),
+    /// A DHCP server told it more.
+    Informed(Informed),
     /// A ping or shout came, or the answer to a ping.
     Heard {
         /// From which address.
@@ -72,6 +76,9 @@ impl fmt::Display for ClientFact {
         match self {
             Self::Opened(address) => write!(f, "has {address}"),
             Self::Closed(event) => write!(f, "{event:?}"),
+            Self::Informed(Informed { server, routes, .. }) => {
+                write!(f, "informed by {server:?}, {} octets of routes", routes.len())
+            }
             Self::Heard { from, mark, is_answer: true, .. } => {
                 write!(f, "pong {} from {from}", mark.count)
             }
@@ -94,7 +101,13 @@ impl ClientNode {
             give_up_at: None,
             count: 0,
             pongs: BTreeMap::new(),
-            record: Log { ups: 0, downs: 0, up_at: Instant::ZERO, trouble: None },
+            record: Log {
+                ups: 0,
+                downs: 0,
+                up_at: Instant::ZERO,
+                trouble: None,
+                informed: None,
+            },
         }
     }
 
@@ -161,6 +174,13 @@ impl ClientNode {
     pub fn ping(&mut self, cx: &mut NodeCx<'_>, to: Ipv4Addr) -> Option<u32> {
         let (from, mark) = (self.address()?, self.mark(cx));
         self.give(cx, Input::Packet(Ip::ping(from, to, &mark).emit()));
+        Some(self.count)
+    }
+
+    /// Sends a ping of `len` octets of IP, if it is up; tells its number.
+    pub fn ping_of(&mut self, cx: &mut NodeCx<'_>, to: Ipv4Addr, len: usize) -> Option<u32> {
+        let (from, mark) = (self.address()?, self.mark(cx));
+        self.give(cx, Input::Packet(Ip::ping(from, to, &mark).padded(len).emit()));
         Some(self.count)
     }
 
@@ -260,6 +280,10 @@ impl ClientNode {
                 cx.fact(&ClientFact::Closed(event));
                 cx.state("down");
                 self.redial_at = self.is_wanted.then(|| cx.now() + self.patience);
+            }
+            Event::Informed(informed) => {
+                self.record.informed = Some(informed.clone());
+                cx.fact(&ClientFact::Informed(informed));
             }
             Event::Told { .. } => self.record.trouble = Some(event),
         }

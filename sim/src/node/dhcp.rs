@@ -42,6 +42,8 @@ pub enum Done {
     Refused,
     /// Took an address back.
     Released(Ipv4Addr),
+    /// Told more to one who has an address.
+    Informed(Ipv4Addr),
 }
 
 impl DhcpServer {
@@ -79,6 +81,10 @@ impl DhcpServer {
                     lease.until = now;
                 }
                 Some((None, Done::Released(request.ciaddr)))
+            }
+            8 => {
+                let address = request.ciaddr;
+                Some((self.reply(&request, INFORMED, Some(address)), Done::Informed(address)))
             }
             _ => None,
         }
@@ -119,15 +125,23 @@ impl DhcpServer {
         let mut bytes = request.head.to_vec();
         bytes[0] = 2;
         let address = address.unwrap_or(Ipv4Addr::UNSPECIFIED);
-        bytes[16..20].copy_from_slice(&address.octets());
+        // The answer to an INFORM gives no address, and no lease (RFC 2131 §4.3.5).
+        let given = if kind == INFORMED { Ipv4Addr::UNSPECIFIED } else { address };
+        bytes[16..20].copy_from_slice(&given.octets());
         bytes.extend(COOKIE);
-        bytes.extend([53, 1, kind, 54, 4]);
+        bytes.extend([53, 1, if kind == INFORMED { 5 } else { kind }, 54, 4]);
         bytes.extend(self.own.octets());
         if kind != 6 {
-            bytes.extend([1, 4, 255, 255, 255, 0, 51, 4]);
-            bytes.extend((self.lease.as_secs() as u32).to_be_bytes());
-            bytes.extend([3, 4]);
+            bytes.extend([1, 4, 255, 255, 255, 0, 3, 4]);
             bytes.extend(self.own.octets());
+        }
+        if kind == INFORMED {
+            bytes.extend([121, ROUTE.len() as u8 + 4]);
+            bytes.extend(ROUTE);
+            bytes.extend(self.own.octets());
+        } else if kind != 6 {
+            bytes.extend([51, 4]);
+            bytes.extend((self.lease.as_secs() as u32).to_be_bytes());
         }
         bytes.push(255);
         let to = if kind == 6 { Ipv4Addr::BROADCAST } else { address };
@@ -186,5 +200,9 @@ impl<'m> Request<'m> {
 /// Octets in front of the options.
 const HEAD_LEN: usize = 236;
 const COOKIE: &[u8] = &[99, 130, 83, 99];
+/// In the place of a message type: an ACK to an INFORM.
+const INFORMED: u8 = 0;
+/// The route that it tells to those who ask, without its gateway: to 10.20.0.0/16.
+pub const ROUTE: [u8; 3] = [16, 10, 20];
 /// How long an offer is kept.
 const OFFER_FOR: Duration = Duration::from_secs(30);

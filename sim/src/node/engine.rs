@@ -169,7 +169,10 @@ impl Io for SimIo {
                 Arrival::Frame { bridge, frame } => {
                     Frame::copy_of(pool, &frame).map(|frame| Input::Frame { bridge, frame })
                 }
-                Arrival::PathMtu { .. } | Arrival::Answer { .. } | Arrival::Command(_) => continue,
+                Arrival::PathMtu { .. }
+                | Arrival::Answer { .. }
+                | Arrival::Command(_)
+                | Arrival::Compute => continue,
             };
             // Without a buffer nothing can be received: that equals loss.
             outside.starved += u64::from(input.is_err());

@@ -54,6 +54,17 @@ impl Ip {
         Self::echo(8, from, to, &mark.emit())
     }
 
+    /// An echo request as long as `len` octets with its header, or as long as it is.
+    #[must_use]
+    pub fn padded(mut self, len: usize) -> Self {
+        let len = len.saturating_sub(20).max(self.payload.len());
+        self.payload.resize(len, 0x5a);
+        self.payload[2..4].fill(0);
+        let sum = checksum(&self.payload);
+        self.payload[2..4].copy_from_slice(&sum.to_be_bytes());
+        self
+    }
+
     /// The answer, if this is an echo request.
     pub fn pong(&self) -> Option<Self> {
         let (kind, mark) = self.as_echo()?;

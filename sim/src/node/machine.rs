@@ -43,6 +43,8 @@ pub enum Arrival {
     },
     /// An administrator's order.
     Command(Command),
+    /// The time has passed that a [`Departure::Computation`] takes.
+    Compute,
 }
 
 /// Something that leaves a server.
@@ -69,6 +71,8 @@ pub enum Departure {
         /// What is asked.
         request: Box<Request>,
     },
+    /// Something is to be computed, by whom the machine has of its own.
+    Computation,
     /// A fact.
     Event(Event),
 }

@@ -32,6 +32,8 @@ pub struct ServerNode {
     /// Answers that are being worked on, by the time when they are done.
     answers: BTreeMap<(Instant, u64), (RequestId, Box<Answer>)>,
     asked: u64,
+    /// When the machine's own computation is done.
+    computed_at: Option<Instant>,
     workers: Workers,
     turn: Turn,
 }
@@ -101,6 +103,7 @@ impl ServerNode {
             is_woken: false,
             answers: BTreeMap::new(),
             asked: 0,
+            computed_at: None,
             workers: Workers::default(),
             turn: Turn::default(),
         }
@@ -157,6 +160,7 @@ impl ServerNode {
     fn start(&mut self, cx: &mut NodeCx<'_>) {
         // Two restarts at one time start it twice; the clock of boards is there only once.
         self.machine = None;
+        self.computed_at = None;
         let (choices, lane) = cx.choices();
         match self.setup.build(self.kind, choices.octets(lane)) {
             Ok(machine) => self.machine = Some(machine),
@@ -176,6 +180,9 @@ impl ServerNode {
             }
             let (id, answer) = entry.remove();
             self.arrivals.push(Arrival::Answer { id, answer });
+        }
+        if self.computed_at.take_if(|at| *at <= now).is_some() {
+            self.arrivals.push(Arrival::Compute);
         }
         let datagrams = self.arrivals.iter().filter_map(|arrival| match arrival {
             Arrival::Datagram { path, payload } => Some((*path, payload.clone())),
@@ -214,8 +221,18 @@ impl ServerNode {
                 }
             }
             Departure::Event(event) => cx.fact(&ServerFact(event)),
+            Departure::Computation => self.compute(cx, now),
             Departure::Question { id, request } => self.ask(cx, now, id, &request),
         }
+    }
+
+    /// Those who compute on a board lose nothing; but other work may hold them up.
+    fn compute(&mut self, cx: &mut NodeCx<'_>, now: Instant) {
+        let Workers { delay, jitter, loss, .. } = self.workers;
+        let (choices, lane) = cx.choices();
+        let held_up = if choices.chance(lane, loss) { HELD_UP } else { Duration::ZERO };
+        let more = choices.range(lane, 0, jitter.as_micros());
+        self.computed_at = Some(now + delay + held_up + Duration::from_micros(more));
     }
 
     fn ask(&mut self, cx: &mut NodeCx<'_>, now: Instant, id: RequestId, request: &Request) {
@@ -265,6 +282,9 @@ impl Node for ServerNode {
         let woken = self.is_woken.then_some(Instant::ZERO);
         let answer = self.answers.keys().next().map(|&(at, _)| at);
         let machine = self.machine.as_ref().and_then(|machine| machine.deadline());
-        [woken, answer, machine].into_iter().flatten().min()
+        [woken, answer, self.computed_at, machine].into_iter().flatten().min()
     }
 }
+
+/// How long a board's computation waits when something else has to be done first.
+const HELD_UP: Duration = Duration::from_secs(4);

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::bare::CoreMachine;
 use super::board::BoardMachine;
+use super::cable::CableLimits;
 use super::engine::StdMachine;
 use super::machine::Machine;
 use crate::scenario::NodeKind;
@@ -27,6 +28,8 @@ pub struct ServerSetup {
     pub buffers: usize,
     /// Its configuration.
     pub settings: Settings,
+    /// What its Ethernet takes at a time, if it is a board.
+    pub cable: CableLimits,
 }
 
 impl ServerSetup {
@@ -61,7 +64,8 @@ impl ServerSetup {
             outputs: 256,
             ..Limits::server(sessions)
         };
-        Self { limits, buffers: 512 + sessions * 4, settings }
+        let buffers = 512 + sessions * 4;
+        Self { limits, buffers, settings, cable: CableLimits::default() }
     }
 
     /// A server of this kind; `seed` is its entropy.
@@ -69,7 +73,7 @@ impl ServerSetup {
     /// # Errors
     /// Why it cannot be made.
     pub fn build(&self, kind: NodeKind, seed: [u8; 32]) -> Result<Box<dyn Machine>, String> {
-        let Self { limits, buffers, settings } = self;
+        let Self { limits, buffers, settings, .. } = self;
         Ok(match kind {
             NodeKind::Core => settings.with_core(|config| {
                 CoreMachine::new(limits, *buffers, config, seed).map(Box::new)

@@ -26,12 +26,13 @@
 //! [`Client::deadline`], poll again (or handle [`Input::Tick`], which does the same). The same
 //! seed and the same inputs give the same outputs.
 //!
-//! Not there: aggressive mode, IPv6 inside, fragments, TCP, DHCPINFORM (macOS, Windows).
+//! Not there: aggressive mode, IPv6 inside, fragments, TCP.
 
 mod algorithm;
 mod esp;
 mod exchange_key;
 mod ike;
+mod inform;
 pub mod ip;
 mod keys;
 mod l2tp;
@@ -53,6 +54,8 @@ pub use algorithm::{Cipher, EspCipher, Hash};
 pub use exchange_key::Group;
 pub use ike::IkeKey;
 use ike::{Action, Cx, Ends, Ike};
+use inform::Inform;
+pub use inform::Informed;
 use ip::{Ipv4, udp_header};
 pub use keys::{EspKey, esp_sa_table, ikev1_decryption_table};
 use l2tp::Lac;
@@ -182,6 +185,8 @@ pub enum Event {
         /// Name servers.
         dns: Vec<Ipv4Addr>,
     },
+    /// A DHCP server on the hub answered what the client asked for besides its address.
+    Informed(Informed),
     /// The server sent an error that may be the reason of a later failure.
     Told {
         /// During what.
@@ -277,6 +282,7 @@ pub struct Client {
     sadb: Sadb,
     lac: Option<Lac>,
     link: Option<Link>,
+    inform: Option<Inform>,
     l2tp_port: u16,
     outputs: VecDeque<Output>,
     counters: Counters,
@@ -296,6 +302,7 @@ impl Client {
             sadb: Sadb::default(),
             lac: None,
             link: None,
+            inform: None,
             l2tp_port: 0,
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -344,6 +351,7 @@ impl Client {
             self.sadb.deadline(),
             self.lac.as_ref().and_then(Lac::deadline),
             self.link.as_ref().and_then(Link::deadline),
+            self.inform.as_ref().and_then(Inform::deadline),
         ];
         parts.into_iter().flatten().min()
     }
@@ -452,6 +460,7 @@ impl Client {
         self.sadb = Sadb::default();
         self.lac = None;
         self.link = None;
+        self.inform = None;
     }
 
     fn tell(&mut self, event: Event) {
@@ -483,6 +492,9 @@ impl Client {
         }
         if let Some(link) = &mut self.link {
             link.handle_timeout(now);
+        }
+        if let Some(packet) = self.inform.as_mut().and_then(|it| it.handle_timeout(now)) {
+            self.send_packet(now, &packet);
         }
     }
 
@@ -582,6 +594,10 @@ impl Client {
         let State::Up(address) = self.state else { return };
         let parsed = Ipv4::parse(packet).filter(|parsed| parsed.to == address);
         let pong = parsed.and_then(|parsed| parsed.pong());
+        let informed = self.inform.as_mut().zip(parsed).and_then(|(it, parsed)| it.handle(&parsed));
+        if let Some(informed) = informed {
+            self.tell(Event::Informed(informed));
+        }
         self.outputs.push_back(Output::Packet(packet.to_vec()));
         if let Some(pong) = pong {
             self.send_packet(now, &pong);
@@ -604,6 +620,9 @@ impl Client {
                 match event {
                     ppp::Event::Up { address, gateway, dns } => {
                         self.state = State::Up(address);
+                        if self.profile.ppp.informs {
+                            self.inform = Some(Inform::new(now, address, &mut self.random));
+                        }
                         self.tell(Event::Up { address, gateway, dns });
                     }
                     ppp::Event::Failed(stage, reason) => self.end(now, stage, reason),

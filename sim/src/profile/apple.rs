@@ -75,6 +75,7 @@ pub const CP_APL_MM: Profile = Profile {
         name_servers: &[129, 131],
         asks_ipv6cp: false,
         asks_ccp: false,
+        informs: true,
     },
 };
 

@@ -80,6 +80,7 @@ pub const CP_CROS: Profile = Profile {
         name_servers: &[129, 131],
         asks_ipv6cp: false,
         asks_ccp: false,
+        informs: false,
     },
 };
 

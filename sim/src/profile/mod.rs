@@ -207,6 +207,8 @@ pub struct PppHabits {
     pub asks_ipv6cp: bool,
     /// Whether it begins CCP.
     pub asks_ccp: bool,
+    /// Whether it asks DHCP servers for more, once it has its address.
+    pub informs: bool,
 }
 
 /// Vendor IDs that several clients send.

@@ -82,6 +82,7 @@ pub const CP_WIN: Profile = Profile {
         name_servers: &[129, 130, 131, 132],
         asks_ipv6cp: true,
         asks_ccp: true,
+        informs: true,
     },
 };
 

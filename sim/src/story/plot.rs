@@ -1,10 +1,10 @@
 //! The words of stories: clients, what they do, and what is expected of them.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use kumihimo_core::time::Duration;
 
-use super::town::{SERVER_IP, Town};
+use super::town::{SERVER_IP, SERVER_IP6, Town};
 use crate::check::once::Once;
 use crate::net::{INTERNET, LinkConfig, LinkId, NatBox, NatConfig, ZoneId};
 use crate::node::client::ClientNode;
@@ -28,7 +28,7 @@ pub struct Person {
     /// Where it is.
     pub zone: ZoneId,
     /// Its address there.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// What its link is like.
     pub link: LinkConfig,
 }
@@ -43,7 +43,7 @@ impl Person {
             user: USERS[0],
             hub: 0,
             zone: INTERNET,
-            address: Ipv4Addr::new(198, 18, high, low),
+            address: Ipv4Addr::new(198, 18, high, low).into(),
             link: LinkConfig::default(),
         }
     }
@@ -52,6 +52,15 @@ impl Person {
     #[must_use]
     pub fn behind(self, nat: &NatBox, address: [u8; 4]) -> Self {
         Self { zone: nat.inside, address: address.into(), ..self }
+    }
+
+    /// The same, but it has only IPv6.
+    #[must_use]
+    pub fn on_ipv6(self) -> Self {
+        let IpAddr::V4(old) = self.address else { return self };
+        let [.., high, low] = old.octets();
+        let low = u16::from_be_bytes([high, low]);
+        Self { address: Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, low).into(), ..self }
     }
 
     /// The same with another client.
@@ -91,11 +100,12 @@ impl Town {
             hub => format!("{user}@{}", self.hubs[usize::from(hub)].plan.name),
         };
         let psk = String::from_utf8_lossy(PSK);
-        let setup = Setup::new(SERVER_IP, IpAddr::V4(address), &psk, &user, password);
+        let server = if address.is_ipv4() { SERVER_IP } else { SERVER_IP6 };
+        let setup = Setup::new(server, address, &psk, &user, password);
         let node = change(ClientNode::new(profile, Setup { carrier, ..setup }, hub));
         let number = world.nodes().count();
         let id = world.add(&format!("client-{number}"), node);
-        let link = world.attach(id, zone, &[IpAddr::V4(address)], person.link.clone());
+        let link = world.attach(id, zone, &[address], person.link.clone());
         if carrier == Carrier::Bare
             && let Some(once) = world.observer_mut::<Once>()
         {

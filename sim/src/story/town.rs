@@ -1,12 +1,12 @@
 //! Builds worlds: a server, its hubs with their LANs and hosts, the checks.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use kumihimo_core::server::BridgeId;
 use kumihimo_core::time::Duration;
 
 use crate::check;
-use crate::net::{LanId, LinkConfig, LinkId, PortId, Way};
+use crate::net::{INTERNET, LanId, LinkConfig, LinkId, PortId, Way};
 use crate::node::dhcp::DhcpServer;
 use crate::node::host::Host;
 use crate::node::server::ServerNode;
@@ -140,7 +140,9 @@ impl Town {
         let mut setup = ServerSetup::new(plan.sessions, hubs.collect());
         change(&mut setup);
         let server = world.add("server", ServerNode::new(kind, setup));
-        let link = world.attach_public(server, SERVER_IP, LinkConfig::perfect());
+        let own = [SERVER_IP, SERVER_IP6];
+        let own = if kind == NodeKind::Embassy { &own[..1] } else { &own };
+        let link = world.attach(server, INTERNET, own, LinkConfig::perfect());
         let numbered = (0_u8..).zip(&plan.hubs);
         let hubs = numbered.map(|(number, hub)| build_hub(world, server, number, hub)).collect();
         Self { plan: plan.clone(), server, link, hubs }
@@ -196,6 +198,8 @@ fn build_hub(world: &mut World, server: NodeId, number: u8, plan: &HubPlan) -> H
 
 /// The server's address on the Internet.
 pub const SERVER_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+/// Its other one there; a board has none.
+pub const SERVER_IP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
 const LAN_DELAY: Duration = Duration::from_micros(200);
 
 #[cfg(test)]
