@@ -79,7 +79,8 @@ impl Mix {
     /// Draws what a link is like.
     pub fn link(&self, world: &mut World, kind: NodeKind) -> LinkConfig {
         let (up, down) = (self.way(world), self.way(world));
-        let (mtu, oversize) = if self.narrows { narrow(world) } else { (1_500, Oversize::Fragment) };
+        let (mtu, oversize) =
+            if self.narrows { narrow(world) } else { (1_500, Oversize::Fragment) };
         // What a board sends may be cut into fragments on its way, so that nobody tells it.
         let is_told = oversize != Oversize::Report || kind != NodeKind::Embassy;
         let below = if is_told { oversize } else { Oversize::Fragment };

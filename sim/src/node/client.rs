@@ -101,13 +101,7 @@ impl ClientNode {
             give_up_at: None,
             count: 0,
             pongs: BTreeMap::new(),
-            record: Log {
-                ups: 0,
-                downs: 0,
-                up_at: Instant::ZERO,
-                trouble: None,
-                informed: None,
-            },
+            record: Log { ups: 0, downs: 0, up_at: Instant::ZERO, trouble: None, informed: None },
         }
     }
 
