@@ -21,6 +21,7 @@ use crate::bridge::{Lan, Sent};
 use crate::ip::{address_of, set_address};
 use crate::log::Log;
 use crate::observe::{Observer, Turn};
+use crate::pace::Pace;
 use crate::settings::{Refused, Settings};
 use crate::shared::{Order, Shared};
 use crate::sockets::{Lost, Received, Sockets};
@@ -105,6 +106,14 @@ impl<'s, 'r, P: Pool, O: Observer> Engine<'s, 'r, P, O> {
         let traffic = &self.lan.borrow().traffic;
         let (deadline, report_at) = (*deadline, *report_at);
         self.observer.on_turn(now, &Turn { server, traffic, deadline, report_at });
+    }
+
+    /// Notes how long the task worked; it may have to rest now.
+    pub(crate) fn end_turn(&self, pace: &mut Pace, began: embassy_time::Instant) {
+        if pace.note(began, embassy_time::Instant::now(), self.shared.is_computing()) {
+            let rests = &mut self.lan.borrow_mut().traffic.rests;
+            *rests = rests.wrapping_add(1);
+        }
     }
 
     /// Takes turns.

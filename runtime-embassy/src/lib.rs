@@ -39,6 +39,8 @@ mod observe;
 #[cfg(feature = "net")]
 mod outer;
 #[cfg(feature = "net")]
+mod pace;
+#[cfg(feature = "net")]
 mod pool;
 #[cfg(feature = "net")]
 mod runner;

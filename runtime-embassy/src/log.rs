@@ -26,11 +26,13 @@ pub(crate) struct Log<'d> {
 struct Losses {
     ours: [u32; LOSSES],
     core: u64,
+    /// Each of them may have cost packets that the device had no room for.
+    rests: u32,
 }
 
 impl<'d> Log<'d> {
     pub(crate) const fn new(shared: &'d Shared) -> Self {
-        let told = Losses { ours: [0; LOSSES], core: 0 };
+        let told = Losses { ours: [0; LOSSES], core: 0, rests: 0 };
         Self { shared, lost: 0, told, tell_at: Instant::ZERO }
     }
 
@@ -67,7 +69,8 @@ impl<'d> Log<'d> {
         }
         // A keepalive is dropped because there is nothing else to do with it.
         let core = drops.total() - drops.of(DropReason::Keepalive);
-        let lost = Losses { ours: traffic.losses().map(|(_, count)| count), core };
+        let ours = traffic.losses().map(|(_, count)| count);
+        let lost = Losses { ours, core, rests: traffic.rests };
         if lost == self.told {
             return;
         }
@@ -80,6 +83,9 @@ impl<'d> Log<'d> {
         }
         if lost.core != self.told.core {
             let _ = write!(text, " in-core={}", lost.core - self.told.core);
+        }
+        if lost.rests != self.told.rests {
+            let _ = write!(text, " rests={}", lost.rests.wrapping_sub(self.told.rests));
         }
         self.told = lost;
         self.line(now, format_args!("lost{text}"));

@@ -20,6 +20,7 @@ use crate::bridge::{Bridge, Lan};
 use crate::engine::{Engine, Net};
 use crate::ip::ip_config;
 use crate::observe::{Facts, Observer};
+use crate::pace::Pace;
 use crate::settings::{Settings, USERS};
 use crate::shared::{Handle, Shared};
 use crate::sockets::{NetMemory, PacketMeta, Sockets};
@@ -119,10 +120,16 @@ impl<'d, P: Pool, D: Driver> Runner<'d, P, D> {
         let (mut lan, mut meta, mut server) = (None, PacketMeta::new(), None);
         let (mut stack, mut engine) = self.join(&mut lan, &mut meta, &mut server, observer)?;
         let mut stack = pin!(stack.run());
+        let mut pace = Pace::new();
         poll_fn(|cx| {
+            if pace.rests(cx) {
+                return Poll::Pending;
+            }
+            let began = embassy_time::Instant::now();
             // The stack first: what it receives, the engine takes in the same turn.
             let Poll::Pending = stack.as_mut().poll(cx);
             engine.poll(cx);
+            engine.end_turn(&mut pace, began);
             Poll::Pending
         })
         .await

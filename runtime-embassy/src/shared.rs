@@ -5,7 +5,9 @@
 use core::cell::RefCell;
 use core::fmt;
 use core::net::Ipv4Addr;
+use core::sync::atomic::{AtomicBool, Ordering};
 
+use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::Mutex;
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex as Raw;
 use embassy_sync::channel::Channel;
@@ -28,6 +30,8 @@ pub struct Shared {
     settings: Mutex<Raw, RefCell<Place>>,
     pub(crate) lines: Pipe<Raw, LINES_LEN>,
     status: Mutex<Raw, RefCell<Status>>,
+    /// Whether a key exchange is being computed.
+    is_computing: AtomicBool,
 }
 
 /// None or one. An `Option` would be no zeros, and so take as much flash as RAM.
@@ -95,6 +99,8 @@ pub struct Traffic {
     pub link_losses: u32,
     /// Times the board lost its address.
     pub address_losses: u32,
+    /// Times the packet task rested, since packets came faster than it works.
+    pub rests: u32,
 }
 
 impl Shared {
@@ -109,6 +115,7 @@ impl Shared {
             settings: Mutex::new(RefCell::new(Place::new())),
             lines: Pipe::new(),
             status: Mutex::new(RefCell::new(Status::new())),
+            is_computing: AtomicBool::new(false),
         }
     }
 
@@ -119,6 +126,10 @@ impl Shared {
 
     pub(crate) fn with_status<R>(&self, look: impl FnOnce(&mut Status) -> R) -> R {
         self.status.lock(|status| look(&mut status.borrow_mut()))
+    }
+
+    pub(crate) fn is_computing(&self) -> bool {
+        self.is_computing.load(Ordering::Relaxed)
     }
 
     /// Lays settings ready for the start, or for [`Order::Configure`].
@@ -201,13 +212,17 @@ impl Offload<'_> {
     pub async fn run(&self) -> ! {
         loop {
             self.run_once().await;
+            // The next question may be there already; whoever is beside this one goes first.
+            yield_now().await;
         }
     }
 
     /// Waits for one exchange and computes it.
     pub async fn run_once(&self) {
         let (id, Request::Dh(job)) = self.shared.jobs.receive().await;
+        self.shared.is_computing.store(true, Ordering::Relaxed);
         let answer = Answer::Dh(job.run());
+        self.shared.is_computing.store(false, Ordering::Relaxed);
         self.shared.answers.send((id, answer)).await;
     }
 }
@@ -254,6 +269,7 @@ impl Traffic {
             lost_lines: 0,
             link_losses: 0,
             address_losses: 0,
+            rests: 0,
         }
     }
 }

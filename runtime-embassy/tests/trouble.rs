@@ -199,6 +199,42 @@ fn a_dial_waits_for_its_key_exchange_and_nobody_else_does() {
     assert!(is_up_within(&mut rig, other, 20_000), "{}", rig.log);
 }
 
+/// Floods the board for a while, and looks whether the tasks below it had their share.
+fn flood(frame: Vec<u8>) {
+    let (mut rig, router, client) = with_client();
+    let (began, beats) = (rig.now, rig.handle.beats());
+    rig.wire.flood(Some((frame, 100)));
+    // Only what goes by in these milliseconds goes by for the tasks below.
+    rig.run_ms(500);
+    let took_ms = (rig.now - began) / 1_000;
+    assert!((2_000..=4_500).contains(&took_ms), "{took_ms} ms for 500 ms below");
+    assert!(u64::from(rig.handle.beats() - beats) >= took_ms / 1_000, "the heart beats");
+    let rests = rig.handle.status().traffic.rests;
+    assert!(rests > 100, "{rests} rests");
+    rig.wire.flood(None);
+    rig.run_ms(1_000);
+    let rests = rig.handle.status().traffic.rests;
+    rig.run_ms(60_000);
+    assert!(rig.log.contains(" rests="), "{}", rig.log);
+    assert_eq!(rig.handle.status().traffic.rests, rests, "no rest without work");
+    assert!(reaches(&mut rig, router, client, 1, 3_000), "{}", rig.log);
+}
+
+#[test]
+fn a_flood_for_the_hub_leaves_time_to_the_tasks_below() {
+    flood(frame([0x52, 0x54, 0, 0, 0, 8], [0x52, 0x54, 0, 0, 0, 9], EtherType(0x88b5), &[7; 60]));
+}
+
+#[test]
+fn a_flood_for_the_board_leaves_time_to_the_tasks_below() {
+    flood(frame(BOARD_MAC, [0x52, 0x54, 0, 0, 0, 9], EtherType(0x88b5), &[7; 60]));
+}
+
+#[test]
+fn a_flood_of_frames_that_are_none_leaves_time_to_the_tasks_below() {
+    flood(frame([0xff; 6], [0xff; 6], EtherType(0x88b5), &[7; 60]));
+}
+
 /// Xorshift64*: garbage need not be better than that.
 struct Random(u64);
 

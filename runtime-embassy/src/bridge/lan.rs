@@ -29,6 +29,8 @@ pub(crate) struct Lan<P: Pool> {
     ident: u16,
     /// Frames for the board that may still lie in the stack's sockets.
     unheard: usize,
+    /// Frames from the wire since the engine had its turn.
+    taken: usize,
     /// A frame had to wait in the device.
     has_refused: bool,
     /// ESP came for the board, and lies in the stack's socket.
@@ -61,6 +63,7 @@ impl<P: Pool> Lan<P> {
             hops: Hops::new(),
             ident: 0,
             unheard: 0,
+            taken: 0,
             has_refused: false,
             has_esp: false,
         }
@@ -97,6 +100,7 @@ impl<P: Pool> Lan<P> {
         if is_heard {
             self.unheard = 0;
         }
+        self.taken = 0;
         let is_waiting = self.has_refused && self.has_room();
         self.has_refused &= !is_waiting;
         is_waiting
@@ -110,7 +114,7 @@ impl<P: Pool> Lan<P> {
     }
 
     fn has_room(&self) -> bool {
-        !self.to_hub.is_full() && self.unheard < STACK_QUEUE
+        !self.to_hub.is_full() && self.unheard < STACK_QUEUE && self.taken < TAKEN_MAX
     }
 
     /// Whether a frame waits for the wire; those are lost that the device does not take.
@@ -125,6 +129,7 @@ impl<P: Pool> Lan<P> {
     /// Takes a frame that came from the wire; tells whether the stack gets it too.
     pub(super) fn handle_wire(&mut self, bytes: &[u8]) -> bool {
         self.traffic.frames_in = self.traffic.frames_in.wrapping_add(1);
+        self.taken += 1;
         let route = Addresses::of(bytes).and_then(|addresses| from_wire(self.own, addresses));
         let Some(Route { hub, stack, .. }) = route.filter(|_| bytes.len() <= LONGEST) else {
             self.traffic.bad_frames += 1;
@@ -233,6 +238,8 @@ impl Clients {
 
 /// Frames of each direction that wait for their turn.
 const QUEUE: usize = 8;
+/// Frames of one turn, those included that lead nowhere.
+const TAKEN_MAX: usize = 16;
 /// Datagrams that a socket holds.
 const STACK_QUEUE: usize = sockets::QUEUE;
 /// Clients' addresses that are known at once.

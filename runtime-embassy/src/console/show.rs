@@ -6,7 +6,7 @@ use kumihimo_core::config::{EncapsulationPolicy, Policy};
 use kumihimo_core::discard::DropReason;
 
 use crate::settings::{Addressing, Settings};
-use crate::shared::Status;
+use crate::shared::{Status, Traffic};
 
 /// One line of the settings: which, and the MAC address in force.
 pub(super) struct Setting<'s>(pub(super) &'s Settings, pub(super) [u8; 6], pub(super) usize);
@@ -62,7 +62,10 @@ impl fmt::Display for Standing<'_> {
                 .and_then(|()| write!(f, ", lost {} times", traffic.address_losses)),
             (1, None) => write!(f, "no address, lost {} times", traffic.address_losses),
             (2, _) => write!(f, "sessions {}", status.sessions),
-            (3, _) => write!(f, "frames {} in, {} out", traffic.frames_in, traffic.frames_out),
+            (3, _) => {
+                let Traffic { frames_in, frames_out, rests, .. } = traffic;
+                write!(f, "frames {frames_in} in, {frames_out} out, {rests} rests")
+            }
             _ => {
                 let (from, to) = (traffic.datagrams_in, traffic.datagrams_out);
                 write!(f, "datagrams {from} in, {to} out")

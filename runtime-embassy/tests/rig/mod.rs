@@ -180,7 +180,7 @@ impl Rig {
                 return true;
             }
             MockDriver::get().advance(embassy_time::Duration::from_millis(1));
-            self.now += 1_000;
+            self.now = embassy_time::Instant::now().as_micros();
         }
         self.settle();
         is_so(self)

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
+use embassy_time::{Duration, MockDriver};
 
 /// Who sent a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ struct State {
     /// Everything that went over the wire.
     seen: Vec<(Port, Vec<u8>)>,
     lost: usize,
+    /// What comes whenever nothing else does, and how long the board works on each frame.
+    flood: Option<(Vec<u8>, u64)>,
 }
 
 impl Wire {
@@ -39,6 +42,7 @@ impl Wire {
             waker: None,
             seen: Vec::new(),
             lost: 0,
+            flood: None,
         })))
     }
 
@@ -54,6 +58,13 @@ impl Wire {
             return;
         }
         state.to_board.push_back(frame);
+        state.waker.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// From now on frames come faster than the board works: it takes so many microseconds for each.
+    pub fn flood(&self, flood: Option<(Vec<u8>, u64)>) {
+        let state = &mut *self.0.borrow_mut();
+        state.flood = flood;
         state.waker.take().into_iter().for_each(Waker::wake);
     }
 
@@ -131,7 +142,12 @@ impl Driver for Device {
         if !self.has_room() {
             return None;
         }
-        let frame = self.state.borrow_mut().to_board.pop_front()?;
+        let frame = {
+            let state = &mut *self.state.borrow_mut();
+            let (flood, cost_us) = state.flood.clone().unzip();
+            MockDriver::get().advance(Duration::from_micros(cost_us.unwrap_or(0)));
+            state.to_board.pop_front().or(flood)?
+        };
         Some((Rx(frame), Tx(&self.state)))
     }
 

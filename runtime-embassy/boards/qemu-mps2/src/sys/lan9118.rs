@@ -125,13 +125,16 @@ impl Driver for Lan9118 {
             cx.waker().wake_by_ref();
             return None;
         }
-        while self.frame_waits(cx) {
-            if let Some(len) = self.take() {
-                let received = Received { frame: &mut *self.received, len };
-                return Some((received, ToSend { frame: &mut *self.to_send }));
-            }
+        if !self.frame_waits(cx) {
+            return None;
         }
-        None
+        let Some(len) = self.take() else {
+            // Broken frames may come as fast as they are dropped: others go first.
+            cx.waker().wake_by_ref();
+            return None;
+        };
+        let received = Received { frame: &mut *self.received, len };
+        Some((received, ToSend { frame: &mut *self.to_send }))
     }
 
     fn transmit(&mut self, cx: &mut Context<'_>) -> Option<ToSend<'_>> {
