@@ -35,9 +35,9 @@ const RAM_PER_CLIENT_MAX: u64 = 8 * 1024;
 const DIAL_MAX_S: f64 = 8.0;
 const WAIT_MAX_US: u64 = 5_000;
 /// One instruction is eight nanoseconds of the emulated clock, which counts 25 MHz.
-const ICOUNT: &[&str] = &["-icount", "shift=3,sleep=on"];
+pub(crate) const ICOUNT: &[&str] = &["-icount", "shift=3,sleep=on"];
 const INSTRUCTIONS_PER_CYCLE: u64 = 5;
-const CYCLES_PER_S: f64 = 25e6;
+pub(crate) const CYCLES_PER_S: f64 = 25e6;
 const PINGS: u64 = 200;
 
 fn memory(lab: &Lab<'_>) -> Outcome<String> {

@@ -135,10 +135,28 @@ impl Machine {
 
     /// Datagrams from clients and to them.
     pub(crate) fn datagrams(&mut self) -> Outcome<u64> {
+        Ok(self.numbers("datagrams ")?.iter().sum())
+    }
+
+    /// Times that packets came faster than the board works.
+    pub(crate) fn rests(&mut self) -> Outcome<u64> {
+        match self.numbers("frames ")?[..] {
+            [_, _, rests] => Ok(rests),
+            ref other => fail!("frames, and no rests: {other:?}"),
+        }
+    }
+
+    /// The numbers in a line of the status.
+    fn numbers(&mut self, name: &str) -> Outcome<Vec<u64>> {
         let said = self.status()?;
-        let line = said.lines().find_map(|line| line.trim().strip_prefix("datagrams "));
+        let line = said.lines().find_map(|line| line.trim().strip_prefix(name));
         let words = line.unwrap_or_default().split([' ', ',']);
-        Ok(words.filter_map(|word| word.parse::<u64>().ok()).sum())
+        Ok(words.filter_map(|word| word.parse().ok()).collect())
+    }
+
+    /// The board's own time, in cycles of its clock.
+    pub(crate) fn cycles(&mut self) -> Outcome<u64> {
+        self.figures()?.of("cycles")
     }
 
     fn status(&mut self) -> Outcome<String> {

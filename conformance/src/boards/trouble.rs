@@ -2,14 +2,15 @@
 //! what no code foresaw by the watchdog.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::boards::budget::{CYCLES_PER_S, ICOUNT};
 use crate::boards::dial::{DIAL_LIMIT, client};
 use crate::boards::frames::{Noise, main_mode, send, udp};
 use crate::boards::machine::{AN386, Machine, READY, START_LIMIT, flash};
 use crate::boards::office::{BOARD, Office, ROUTER};
 use crate::expect;
-use crate::lab::{Case, Lab, Outcome, Weight, ping};
+use crate::lab::{Case, Lab, Outcome, Process, Weight, ping};
 
 /// The cases of this file.
 pub(crate) const CASES: &[Case] = &[
@@ -19,6 +20,13 @@ pub(crate) const CASES: &[Case] = &[
         limit: Duration::from_secs(150),
         weight: Weight::Light,
         run: garbage,
+    },
+    Case {
+        name: "flood",
+        shows: "packets faster than a board at 125 MHz, for longer than its watchdog waits",
+        limit: Duration::from_secs(240),
+        weight: Weight::Heavy,
+        run: flood,
     },
     Case {
         name: "dhcp-gone",
@@ -59,6 +67,8 @@ pub(crate) const CASES: &[Case] = &[
 
 /// More than the tables have room for.
 const STRANGERS: u64 = 60;
+/// The watchdog waits 8 s.
+const FLOOD_S: f64 = 12.0;
 const SOON: Duration = Duration::from_secs(10);
 
 fn garbage(lab: &Lab<'_>) -> Outcome<String> {
@@ -91,6 +101,43 @@ fn garbage(lab: &Lab<'_>) -> Outcome<String> {
     client.dial(DIAL_LIMIT)?;
     board.still_well()?;
     Ok(format!("{sent} frames, {lost} counted as lost"))
+}
+
+fn flood(lab: &Lab<'_>) -> Outcome<String> {
+    let office = Office::open(lab, 1)?;
+    drop(Machine::install(lab, &office, AN386)?);
+    // The board is what is slow, however busy this machine is.
+    let mut board = Machine::plug_in(lab, &office, AN386, ICOUNT)?;
+    board.wait_for(READY, START_LIMIT)?;
+    let mut client = client(lab, &office, 0)?;
+    let dialled = client.dial(DIAL_LIMIT)?;
+    // It is in the background once it listens.
+    client.guest.run("iperf3 -s -D && sleep 1", SOON)?;
+    let mut sender = office.site.server.command("iperf3");
+    sender.args(["-c", &dialled.address, "-u", "-b", "20M", "-l", "1200", "-t", "150"]);
+    let mut flood = Process::start(sender.arg("--forceflush"), &lab.folder().join("flood.log"))?;
+    flood.wait_for_output("connected to", SOON)?;
+    let (began, beginning) = (board.cycles()?, Instant::now());
+    let mut answer_s: f32 = 0.0;
+    let flooded_s = loop {
+        let asked = Instant::now();
+        let flooded_s = (board.cycles()? - began) as f64 / CYCLES_PER_S;
+        answer_s = answer_s.max(asked.elapsed().as_secs_f32());
+        if flooded_s > FLOOD_S {
+            break flooded_s;
+        }
+        let took_s = beginning.elapsed().as_secs();
+        expect!(took_s < 120, "{flooded_s:.1} s of the board took {took_s} s of ours");
+    };
+    let rests = board.rests()?;
+    drop(flood);
+    // One that always works rests 20 to 60 times a second, with turns of up to 30 ms.
+    expect!(rests > FLOOD_S as u64 * 10, "only {rests} rests: that was no flood");
+    ping(&mut client, ROUTER, 5)?;
+    board.still_well()?;
+    Ok(format!(
+        "{flooded_s:.1} s of the board's time, {rests} rests, console answers in {answer_s:.1} s"
+    ))
 }
 
 fn dhcp_gone(lab: &Lab<'_>) -> Outcome<String> {

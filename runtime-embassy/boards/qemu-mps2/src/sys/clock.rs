@@ -1,23 +1,30 @@
-//! `SysTick` as embassy's clock: microseconds by the counter, alarms to the next millisecond.
+//! A counter of the board as embassy's clock: microseconds, alarms to the next millisecond.
+//!
+//! `SysTick` only wakes. It cannot count: on a busy host QEMU runs its interrupt once for several
+//! milliseconds, and such a clock falls behind the watchdog's. The counter wraps after 171 s.
 
 use core::cell::{Cell, RefCell};
 use core::task::Waker;
 
+use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
-use cortex_m::peripheral::{SCB, SYST};
 use critical_section::{CriticalSection, Mutex};
 use embassy_time_driver::Driver;
 use embassy_time_queue_utils::Queue;
 
-use crate::sys::map::CPU_HZ;
+use crate::sys::map::{CPU_HZ, TIMER};
+use crate::sys::register::Registers;
 
 /// Starts the clock at zero.
-pub fn start(mut counter: SYST) {
-    counter.set_clock_source(SystClkSource::Core);
-    counter.set_reload(RELOAD);
-    counter.clear_current();
-    counter.enable_interrupt();
-    counter.enable_counter();
+pub fn start(mut tick: SYST) {
+    COUNTER.write(RELOAD, u32::MAX);
+    COUNTER.write(VALUE, u32::MAX);
+    COUNTER.write(CONTROL, ENABLE);
+    tick.set_clock_source(SystClkSource::Core);
+    tick.set_reload(CPU_HZ / 1000 - 1);
+    tick.clear_current();
+    tick.enable_interrupt();
+    tick.enable_counter();
 }
 
 /// Processor cycles since the start.
@@ -26,9 +33,15 @@ pub fn cycles() -> u64 {
 }
 
 struct Clock {
-    /// Wraps of the counter, one each millisecond.
-    wraps: Mutex<Cell<u64>>,
+    passed: Mutex<Cell<Passed>>,
     alarms: Mutex<RefCell<Alarms>>,
+}
+
+#[derive(Clone, Copy)]
+struct Passed {
+    cycles: u64,
+    /// The counter when they were counted.
+    left: u32,
 }
 
 struct Alarms {
@@ -38,21 +51,23 @@ struct Alarms {
 }
 
 embassy_time_driver::time_driver_impl!(static CLOCK: Clock = Clock {
-    wraps: Mutex::new(Cell::new(0)),
+    passed: Mutex::new(Cell::new(Passed { cycles: 0, left: u32::MAX })),
     alarms: Mutex::new(RefCell::new(Alarms { due: u64::MAX, queue: Queue::new() })),
 });
 
 impl Clock {
     fn cycles(&self, section: CriticalSection<'_>) -> u64 {
-        let before = SYST::get_current();
-        let counted = self.wraps.borrow(section).get();
-        // A wrap whose interrupt has not run yet; the counter is read again, behind the wrap.
-        let (wraps, left) = if SCB::is_pendst_pending() {
-            (counted + 1, SYST::get_current())
-        } else {
-            (counted, before)
-        };
-        wraps * u64::from(RELOAD + 1) + u64::from(RELOAD.saturating_sub(left))
+        let passed = self.passed.borrow(section);
+        let Passed { cycles, left: before } = passed.get();
+        let left = COUNTER.read(VALUE);
+        let since = before.wrapping_sub(left);
+        if since > u32::MAX / 2 {
+            // Back by a cycle: the emulated counter is computed, and may be rounded.
+            return cycles;
+        }
+        let cycles = cycles + u64::from(since);
+        passed.set(Passed { cycles, left });
+        cycles
     }
 
     fn now(&self, section: CriticalSection<'_>) -> u64 {
@@ -78,9 +93,7 @@ impl Driver for Clock {
 #[cortex_m_rt::exception]
 fn SysTick() {
     critical_section::with(|section| {
-        let wraps = CLOCK.wraps.borrow(section);
-        wraps.set(wraps.get() + 1);
-        let now = wraps.get() * 1000;
+        let now = CLOCK.now(section);
         let mut alarms = CLOCK.alarms.borrow_ref_mut(section);
         if now >= alarms.due {
             // Wakes what is due.
@@ -89,6 +102,12 @@ fn SysTick() {
     });
 }
 
-/// One wrap is a millisecond.
-const RELOAD: u32 = CPU_HZ / 1000 - 1;
+// SAFETY: the CMSDK timer is there on all three boards, and nobody else uses it.
+const COUNTER: Registers = unsafe { Registers::at(TIMER) };
+
 const CYCLES_PER_US: u64 = (CPU_HZ / 1_000_000) as u64;
+
+const CONTROL: usize = 0x00;
+const VALUE: usize = 0x04;
+const RELOAD: usize = 0x08;
+const ENABLE: u32 = 1 << 0;

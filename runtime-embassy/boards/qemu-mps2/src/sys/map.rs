@@ -3,6 +3,8 @@
 /// The processor's clock, which `SysTick` counts.
 pub const CPU_HZ: u32 = 25_000_000;
 
+/// The first of the two single timers, which counts the processor's clock.
+pub const TIMER: usize = 0x4000_0000;
 /// UART 0.
 pub const UART0: usize = 0x4000_4000;
 /// The watchdog.
