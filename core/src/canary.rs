@@ -35,6 +35,8 @@ pub enum Fault {
     DropNotCounted,
     /// Now and then two ESP packets leave with one sequence number.
     SequenceSentTwice,
+    /// A layer of PPP Acks at once, so that the client opens before we do.
+    ClientOpensFirst,
 }
 
 impl Fault {
@@ -54,6 +56,7 @@ impl Fault {
         (Self::UnprovenBudgetOff, "unproven-budget-off"),
         (Self::DropNotCounted, "drop-not-counted"),
         (Self::SequenceSentTwice, "sequence-sent-twice"),
+        (Self::ClientOpensFirst, "client-opens-first"),
     ];
 }
 

@@ -432,8 +432,15 @@ fn is_stale(world: &World, town: &Town, client: Resident) -> bool {
 
 /// Which sessions are up.
 #[derive(Debug, Default)]
-struct Sessions {
+pub(crate) struct Sessions {
     up: Vec<Up>,
+}
+
+impl Sessions {
+    /// All that are up.
+    pub(crate) fn ids(&self) -> Vec<SessionId> {
+        self.up.iter().map(|up| up.id).collect()
+    }
 }
 
 /// A session that is up.

@@ -27,6 +27,7 @@
 //! traffic flow confidentiality. Selectors are looked at by the server, which parses the UDP
 //! header inside.
 
+mod head_start;
 mod inbound;
 mod lifetime;
 mod outbound;
@@ -47,6 +48,8 @@ use crate::time::Instant;
 use sa::Sa;
 use sadb::Sadb;
 
+#[cfg(feature = "sim")]
+pub use head_start::set_head_start;
 pub use inbound::Opened;
 pub use lifetime::Usage;
 pub use outbound::Prepared;

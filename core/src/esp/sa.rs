@@ -8,6 +8,7 @@ use crate::discard::DropReason;
 use crate::ipsec::{Encapsulation, SaParams, Spi};
 use crate::time::Instant;
 
+use super::head_start::head_start;
 use super::lifetime::Life;
 use super::replay::Window;
 
@@ -41,7 +42,7 @@ impl Sa {
             encapsulation: params.encapsulation,
             peer_port: params.peer_port,
             spi_out: params.spi_out,
-            sent: 0,
+            sent: head_start(),
             active: false,
             proven: false,
         };

@@ -406,7 +406,8 @@ impl<O: Options> Layer<O> {
         };
         self.take_over(packet, repeats);
         self.held = HeldAck::to(packet);
-        if next == State::Opened || repeats >= HELD_REPEATS || self.held.is_none() {
+        let is_now = repeats >= HELD_REPEATS || is_planted(Fault::ClientOpensFirst);
+        if next == State::Opened || is_now || self.held.is_none() {
             self.held = None;
             send_ack::<O>(packet.id, packet.data, out);
         }

@@ -31,6 +31,7 @@ pub struct ClientNode {
     give_up_at: Option<Instant>,
     count: u32,
     pongs: BTreeMap<Ipv4Addr, u32>,
+    heard: Option<Vec<u8>>,
     record: Log,
 }
 
@@ -101,6 +102,7 @@ impl ClientNode {
             give_up_at: None,
             count: 0,
             pongs: BTreeMap::new(),
+            heard: None,
             record: Log { ups: 0, downs: 0, up_at: Instant::ZERO, trouble: None, informed: None },
         }
     }
@@ -120,6 +122,11 @@ impl ClientNode {
     /// Its address, while it is up.
     pub fn address(&self) -> Option<Ipv4Addr> {
         self.client.as_ref().and_then(Client::address)
+    }
+
+    /// How often a layer of PPP that was open had to begin again.
+    pub fn relapses(&self) -> u64 {
+        self.client.as_ref().map_or(0, |client| client.counters().relapses)
     }
 
     /// Whether its user wants it to be up.
@@ -183,6 +190,23 @@ impl ClientNode {
         let Some(from) = self.address() else { return };
         let mark = self.mark(cx);
         self.give(cx, Input::Packet(Ip::shout(from, to, &mark).emit()));
+    }
+
+    /// Sends any IPv4 packet, if it is up.
+    pub fn put(&mut self, cx: &mut NodeCx<'_>, packet: Vec<u8>) {
+        self.give(cx, Input::Packet(packet));
+    }
+
+    /// The last IPv4 packet that came out of the tunnel and was no ping.
+    pub fn heard(&self) -> Option<&[u8]> {
+        self.heard.as_deref()
+    }
+
+    /// Goes on as if it had sent so many packets on each of its IPsec SAs.
+    pub fn age(&mut self, sent: u32) {
+        if let Some(client) = &mut self.client {
+            client.age(sent);
+        }
     }
 
     /// Moves it to another network, where it has another address.
@@ -250,7 +274,10 @@ impl ClientNode {
 
     fn on_packet(&mut self, cx: &mut NodeCx<'_>, bytes: &[u8]) {
         let Some(packet) = Ip::parse(bytes) else { return };
-        let Some((is_answer, mark)) = packet.mark() else { return };
+        let Some((is_answer, mark)) = packet.mark() else {
+            self.heard = Some(bytes.to_vec());
+            return;
+        };
         let (from, hub) = (packet.from, self.hub);
         cx.fact(&ClientFact::Heard { from, mark, hub, is_answer });
         if is_answer {

@@ -65,6 +65,51 @@ impl Ip {
         self
     }
 
+    /// The beginning of a TCP connection that says how long a segment may be.
+    pub fn syn(from: Ipv4Addr, to: Ipv4Addr, mss: u16) -> Self {
+        let mut payload =
+            vec![0xc0, 0, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x60, 2, 0x10, 0, 0, 0, 0, 0];
+        payload.extend([2, 4]);
+        payload.extend(mss.to_be_bytes());
+        let mut packet = Self { from, to, protocol: TCP, payload };
+        let sum = packet.tcp_sum();
+        packet.payload[16..18].copy_from_slice(&sum.to_be_bytes());
+        packet
+    }
+
+    /// How long a segment may be, if this begins a connection and its checksum is right.
+    pub fn mss(&self) -> Option<u16> {
+        let is_syn = self.protocol == TCP && self.payload.get(13) == Some(&2);
+        let mss = self.payload.get(20..24)?.strip_prefix(&[2, 4])?;
+        (is_syn && self.tcp_sum() == 0).then(|| u16::from_be_bytes([mss[0], mss[1]]))
+    }
+
+    /// The MTU that an ICMP error names, and the packet that was too long for it.
+    pub fn too_long(&self) -> Option<(u16, &[u8])> {
+        let (head, packet) = self.payload.split_at_checked(8)?;
+        let is_error = self.protocol == ICMP && head[..2] == [3, 4] && checksum(&self.payload) == 0;
+        is_error.then(|| (u16::from_be_bytes([head[6], head[7]]), packet))
+    }
+
+    /// The packet as octets, and it must not be cut into fragments.
+    pub fn emit_whole(&self) -> Vec<u8> {
+        let mut bytes = self.emit();
+        bytes[6] |= 0x40;
+        bytes[10..12].fill(0);
+        let sum = checksum(&bytes[..20]);
+        bytes[10..12].copy_from_slice(&sum.to_be_bytes());
+        bytes
+    }
+
+    fn tcp_sum(&self) -> u16 {
+        let mut bytes = Vec::from(self.from.octets());
+        bytes.extend(self.to.octets());
+        bytes.extend([0, TCP]);
+        bytes.extend((self.payload.len() as u16).to_be_bytes());
+        bytes.extend(&self.payload);
+        checksum(&bytes)
+    }
+
     /// The answer, if this is an echo request.
     pub fn pong(&self) -> Option<Self> {
         let (kind, mark) = self.as_echo()?;
@@ -249,5 +294,6 @@ pub const ARP: u16 = 0x0806;
 /// IP protocol number of UDP.
 pub const UDP: u8 = 17;
 const ICMP: u8 = 1;
+const TCP: u8 = 6;
 const SHOUT_PORT: u16 = 7_777;
 const MAGIC: &[u8] = b"kumihimo";

@@ -25,6 +25,7 @@ pub struct Host {
     dhcp: Option<DhcpServer>,
     count: u32,
     pongs: BTreeMap<Ipv4Addr, u32>,
+    heard: Option<Vec<u8>>,
 }
 
 /// What a machine on a LAN saw or did.
@@ -75,6 +76,7 @@ impl Host {
             dhcp: None,
             count: 0,
             pongs: BTreeMap::new(),
+            heard: None,
         }
     }
 
@@ -120,6 +122,18 @@ impl Host {
         let mark = Mark { hub: self.hub, sender, is_host: true, count: self.count };
         self.send_ip(cx, Ip::ping(self.ip, to, &mark));
         self.count
+    }
+
+    /// Sends any IPv4 packet to a neighbour that it knows.
+    pub fn put_ip(&self, cx: &mut NodeCx<'_>, to: Ipv4Addr, packet: Vec<u8>) {
+        if let Some(&mac) = self.neighbours.get(&to) {
+            self.send(cx, mac, IPV4, packet);
+        }
+    }
+
+    /// The last IPv4 packet that came for it and was neither a ping nor DHCP.
+    pub fn heard(&self) -> Option<&[u8]> {
+        self.heard.as_deref()
     }
 
     /// Asks everyone who has `to`.
@@ -185,7 +199,12 @@ impl Host {
         if let Some((_, 67, message)) = packet.as_udp() {
             return self.on_dhcp(cx, message);
         }
-        let Some((is_answer, mark)) = packet.mark() else { return };
+        let Some((is_answer, mark)) = packet.mark() else {
+            if packet.to == self.ip {
+                self.heard = Some(frame.payload.clone());
+            }
+            return;
+        };
         cx.fact(&HostFact::Heard { from: packet.from, mark, hub: self.hub, is_answer });
         if packet.to != self.ip {
             return;
@@ -207,7 +226,11 @@ impl Host {
         cx.fact(&HostFact::Dhcp { client, done });
         if let Some(reply) = reply {
             let packet = Ip::udp((self.ip, 67), (reply.to, 68), &reply.payload);
-            self.send(cx, reply.client, IPV4, packet.emit());
+            match done {
+                // It goes to an address like any other packet (RFC 2131 §4.3.5).
+                Done::Informed(_) => self.send_ip(cx, packet),
+                _ => self.send(cx, reply.client, IPV4, packet.emit()),
+            }
         }
     }
 }

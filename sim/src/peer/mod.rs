@@ -262,6 +262,8 @@ pub struct Counters {
     pub received: u64,
     /// ESP packets that did not verify, came twice or belong to no SA.
     pub refused: u64,
+    /// How often a layer of PPP that was open had to begin again.
+    pub relapses: u64,
 }
 
 /// How far it is.
@@ -383,6 +385,11 @@ impl Client {
     /// goes on from there.
     pub fn relocate(&mut self, local: IpAddr) {
         self.setup.local = local;
+    }
+
+    /// Goes on as if it had sent so many packets on each of its IPsec SAs.
+    pub fn age(&mut self, sent: u32) {
+        self.sadb.age(sent);
     }
 
     /// What passed through it.
@@ -625,6 +632,7 @@ impl Client {
                         }
                         self.tell(Event::Up { address, gateway, dns });
                     }
+                    ppp::Event::Relapsed => self.counters.relapses += 1,
                     ppp::Event::Failed(stage, reason) => self.end(now, stage, reason),
                     ppp::Event::Closed(reason) => self.end(now, Stage::Link, reason),
                 }

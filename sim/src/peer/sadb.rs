@@ -106,6 +106,11 @@ impl Sadb {
         Some((entry.esp.seal(parts)?, entry.esp.in_udp))
     }
 
+    /// As if so many packets had been sent on every pair.
+    pub(super) fn age(&mut self, sent: u32) {
+        self.pairs.iter_mut().for_each(|entry| entry.esp.outbound.sequence = sent);
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
         let of = |entry: &Entry| [entry.soft, Some(entry.hard), entry.delete_at];
         self.pairs.iter().flat_map(of).flatten().min()

@@ -65,6 +65,7 @@ pub const CP_AND_N: Profile = Profile {
     ppp: PppHabits {
         mru: Some(1_400),
         mtu: 1_400,
+        magic: true,
         accm: Some(0),
         pfc: true,
         acfc: true,

@@ -65,6 +65,7 @@ pub const CP_APL_MM: Profile = Profile {
     ppp: PppHabits {
         mru: None,
         mtu: 1_280,
+        magic: true,
         accm: Some(0),
         pfc: true,
         acfc: true,

@@ -70,6 +70,7 @@ pub const CP_CROS: Profile = Profile {
     ppp: PppHabits {
         mru: Some(1_410),
         mtu: 1_280,
+        magic: true,
         accm: Some(0),
         pfc: true,
         acfc: true,

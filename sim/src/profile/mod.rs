@@ -187,6 +187,8 @@ pub struct PppHabits {
     pub mru: Option<u16>,
     /// Octets of the longest IP packet that it sends.
     pub mtu: u16,
+    /// A magic number.
+    pub magic: bool,
     /// Async control character map that it mentions.
     pub accm: Option<u32>,
     /// Protocol field compression.
@@ -229,11 +231,11 @@ mod vendor {
     pub(super) const XAUTH: &[u8] = &0x0900_2689_dfd6_b712_u64.to_be_bytes();
 }
 
-const fn ike(cipher: Cipher, hash: Hash, group: Group) -> IkeOffer {
+pub(crate) const fn ike(cipher: Cipher, hash: Hash, group: Group) -> IkeOffer {
     IkeOffer { cipher, hash, group }
 }
 
-const fn cbc(cipher: Cipher, mac: Hash) -> EspOffer {
+pub(crate) const fn cbc(cipher: Cipher, mac: Hash) -> EspOffer {
     EspOffer { cipher: EspCipher::Cbc(cipher), mac: Some(mac) }
 }
 

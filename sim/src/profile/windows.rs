@@ -66,6 +66,7 @@ pub const CP_WIN: Profile = Profile {
     ppp: PppHabits {
         mru: Some(1_400),
         mtu: 1_400,
+        magic: true,
         accm: None,
         pfc: true,
         acfc: true,

@@ -2,9 +2,13 @@
 //! other servers; the simulator shows that they have no reason here.
 
 pub mod basic;
+pub mod exhaustion;
+pub mod habits;
 pub mod life;
 pub mod nat;
+pub mod path;
 pub mod plot;
+pub mod storm;
 pub mod town;
 pub mod trouble;
 
@@ -17,16 +21,28 @@ pub const STORIES: &[Scenario] = &[
     nat::ONE_NAT,
     nat::DOUBLE_NAT,
     nat::REBINDING,
+    path::IPV6,
     trouble::LOST_NAK,
+    habits::LOSSY_DIAL,
+    habits::EMPTY_REQUEST,
+    habits::SHA384,
+    habits::CUT_SHA256,
     life::REKEY,
+    exhaustion::EXHAUSTION,
+    habits::SERVER_REKEY,
     trouble::WRONG_PASSWORDS,
+    habits::TEARDOWN,
+    habits::DEAF,
     life::SHORT_LEASE,
     life::DHCP_GONE,
+    path::ROUTES,
+    path::MTU,
     life::DEAD_CLIENT,
     trouble::RESTART,
     trouble::FULL,
     trouble::LEAP,
-    trouble::STORM,
+    storm::STORM,
+    storm::FULL_STORM,
 ];
 
 /// Why a story is not for this kind of server, if it is not.
@@ -37,7 +53,7 @@ pub fn why_not(story: &str, kind: NodeKind) -> Option<&'static str> {
 
 /// Stories that a board cannot play, and why.
 const NOT_FOR_BOARDS: &[(&str, &str)] =
-    &[("u18-storm", "a board has one hub, and knows no thousand clients")];
+    &[(path::IPV6.name, "a board speaks no IPv6 on its outer side")];
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,10 @@
-//! Servers in trouble: storms, restarts, full tables, clocks that leap, lost answers (U8, U16,
-//! U18).
+//! Servers in trouble: restarts, full tables, clocks that leap, lost answers (U8, U16).
 
 use kumihimo_core::addr::L2TP_PORT;
 use kumihimo_core::time::Duration;
 
-use super::plot::{Person, Resident, SECOND, expect, node};
-use super::town::{HubPlan, Plan, Town};
+use super::plot::{Person, SECOND, expect, node};
+use super::town::{Plan, Town};
 use crate::net::Verdict;
 use crate::node::client::ClientNode;
 use crate::observe::Failure;
@@ -26,13 +25,6 @@ pub const WRONG_PASSWORDS: Scenario = Scenario {
     name: "u16-wrong-passwords",
     about: "U16: clients with wrong passwords dial again and again, and others do not notice",
     play: wrong_passwords,
-};
-
-/// Everyone at once.
-pub const STORM: Scenario = Scenario {
-    name: "u18-storm",
-    about: "U18: a thousand clients dial within one second; the server restarts; all dial again",
-    play: storm,
 };
 
 /// A restart.
@@ -100,42 +92,6 @@ fn wrong_passwords(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
     town.must_end_empty(world, &bad, Duration::from_secs(150))
 }
 
-fn storm(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
-    let names = ["DEFAULT", "TWO", "THREE", "FOUR", "FIVE"];
-    let hubs = names.iter().zip(30..);
-    let hubs = hubs.map(|(name, net)| HubPlan { name, net, pool_len: 220, ..HubPlan::default() });
-    let plan = Plan { sessions: 2_100, hubs: hubs.collect() };
-    let town = Town::build_with(world, kind, &plan, |setup| setup.limits.hubs = names.len());
-    let mut clients = Vec::new();
-    for number in 0..STORM_SIZE {
-        let profile = profile::ALL[usize::from(number) % profile::ALL.len()];
-        let hub = (number / 200) as u8;
-        let person = Person { hub, ..Person::new(number).with(profile) };
-        clients.push(town.client(world, &person));
-        world.run_for(Duration::from_millis(1))?;
-    }
-    town.until_all_up(world, &clients, SECOND.times(60))?;
-    town.restart(world);
-    redial_within_a_second(world, &clients)?;
-    town.until_all_up(world, &clients, SECOND.times(60))?;
-    for &client in clients.iter().step_by(97) {
-        town.must_reach_router(world, client)?;
-    }
-    Ok(())
-}
-
-/// Everyone notices at once, and dials.
-fn redial_within_a_second(world: &mut World, clients: &[Resident]) -> Result<(), Failure> {
-    for client in clients {
-        world.with(client.id, |node: &mut ClientNode, cx| {
-            node.vanish(cx);
-            node.dial(cx);
-        });
-        world.run_for(Duration::from_millis(1))?;
-    }
-    Ok(())
-}
-
 fn restart(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
     let town = Town::build(world, kind, &Plan::default());
     let mut clients = Vec::new();
@@ -194,6 +150,3 @@ fn leap(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
     }
     town.must_end_empty(world, &clients, Duration::from_secs(60))
 }
-
-/// Clients of the storm.
-const STORM_SIZE: u16 = 1_000;

@@ -44,7 +44,7 @@ impl Rules for LcpRules {
         let list = [
             self.mru.map(|mru| (MRU, mru.to_be_bytes().to_vec())),
             habits.accm.map(|accm| (ACCM, accm.to_be_bytes().to_vec())),
-            Some((MAGIC, self.magic.to_be_bytes().to_vec())),
+            habits.magic.then(|| (MAGIC, self.magic.to_be_bytes().to_vec())),
             habits.pfc.then(|| (PFC, Vec::new())),
             habits.acfc.then(|| (ACFC, Vec::new())),
             habits.callback.map(|operation| (CALLBACK, vec![operation])),

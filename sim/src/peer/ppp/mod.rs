@@ -25,6 +25,8 @@ use lcp::LcpRules;
 pub(super) enum Event {
     /// It carries IPv4.
     Up { address: Ipv4Addr, gateway: Option<Ipv4Addr>, dns: Vec<Ipv4Addr> },
+    /// One of its layers was open, and begins again.
+    Relapsed,
     /// It was never up.
     Failed(Stage, Reason),
     /// It is over.
@@ -211,6 +213,7 @@ impl Link {
         match change {
             Change::Up => self.on_lcp_up(now),
             Change::Down => {
+                self.events.push(Event::Relapsed);
                 self.ipcp.close();
                 self.auth = None;
                 self.is_proven = false;
@@ -294,7 +297,7 @@ impl Link {
                 }
             }
             // It may come back with the same address.
-            Change::Down => {}
+            Change::Down => self.events.push(Event::Relapsed),
             Change::Ended => self.end(Stage::Network, Reason::PeerClosed),
             Change::Failed => self.end(Stage::Network, Reason::Silence),
         }
