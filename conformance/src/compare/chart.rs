@@ -8,6 +8,7 @@ use super::{Figures, METRICS, Metric, Peer, Summary};
 pub fn draw(figures: &Figures, peers: &[Peer], below: &str) -> String {
     let shown: Vec<_> = METRICS
         .iter()
+        .filter(|(.., better)| better.is_some())
         .filter(|(metric, ..)| peers.iter().any(|peer| figures.summary(*peer, *metric).is_some()))
         .collect();
     let panel = PANEL_HEAD + BAR * peers.len() as f64 + 18.0;
@@ -34,7 +35,7 @@ pub fn draw(figures: &Figures, peers: &[Peer], below: &str) -> String {
     for (number, &&(metric, name, unit, more)) in shown.iter().enumerate() {
         let left = 20.0 + (number % 2) as f64 * (WIDTH / 2.0);
         let top = HEAD + (number / 2) as f64 * panel;
-        let better = if more { "more is better" } else { "less is better" };
+        let better = if more == Some(true) { "more is better" } else { "less is better" };
         let _ = writeln!(
             svg,
             "<text x=\"{left}\" y=\"{}\" fill=\"#222\" font-weight=\"bold\">{name}, {unit} \
@@ -67,7 +68,7 @@ fn bars(
     for (at, (peer, summary)) in peers.iter().zip(&summaries).enumerate() {
         let y = top + BAR * at as f64;
         let middle = y + (BAR - 4.0) / 2.0;
-        let Some(Summary { median, range }) = summary else {
+        let Some(Summary { median, range, partial, .. }) = summary else {
             let _ = writeln!(
                 svg,
                 "<text x=\"{}\" y=\"{}\" fill=\"#666\" font-size=\"12\">no figure</text>",
@@ -77,11 +78,12 @@ fn bars(
             continue;
         };
         let (from, to) = (left + range.0 * scale, left + range.1 * scale);
+        let few = partial.map_or(String::new(), |(up, wanted)| format!(" with {up} of {wanted}"));
         let _ = writeln!(
             svg,
             "<rect x=\"{left}\" y=\"{y}\" width=\"{:.1}\" height=\"{}\" fill=\"{}\"/>\
              <path d=\"M{from:.1} {middle}H{to:.1}\" stroke=\"#222\" stroke-width=\"1.5\"/>\
-             <text x=\"{:.1}\" y=\"{}\" fill=\"#222\" font-size=\"12\">{}</text>",
+             <text x=\"{:.1}\" y=\"{}\" fill=\"#222\" font-size=\"12\">{}{few}</text>",
             (median * scale).max(1.0),
             BAR - 4.0,
             peer.colour(),
@@ -110,12 +112,13 @@ mod tests {
     #[test]
     fn every_peer_has_a_bar_or_a_word_in_each_picture() {
         let mut figures = Figures::default();
-        figures.note(Peer::Kumihimo, Metric::Up, 900.0);
-        figures.note(Peer::SoftEther, Metric::Up, 300.0);
-        figures.note(Peer::Kumihimo, Metric::CpuUp, 0.0);
+        figures.note(Peer::Kumihimo, Metric::Up, 900.0, (4, 4));
+        figures.note(Peer::SoftEther, Metric::Up, 300.0, (3, 4));
+        figures.note(Peer::Kumihimo, Metric::CpuUp, 0.0, (4, 4));
         let svg = draw(&figures, &[Peer::Kumihimo, Peer::SoftEther, Peer::Floor], "a & b");
         assert_eq!(svg.matches("no figure").count(), 3);
         assert!(svg.contains("width=\"340.0\"") && svg.contains("width=\"113.3\""));
+        assert!(svg.contains(">300 with 3 of 4<"), "{svg}");
         assert!(svg.contains("a &amp; b") && svg.trim_end().ends_with("</svg>"));
     }
 }

@@ -13,10 +13,11 @@ mod peer;
 mod table;
 
 pub use chart::draw;
-pub use figures::{Figures, METRICS, Metric, Summary};
+pub use figures::{Figures, METRICS, Metric, Share, Summary};
+pub use load::{Line, Said};
 pub use measure::{Plan, measure};
 pub use peer::Peer;
-pub use table::{table, where_and_how};
+pub use table::{replace_table, table, where_and_how};
 
 use kumihimo_core::crypto::{Cipher, EspSuite, Mac};
 

@@ -32,6 +32,12 @@ impl Usage {
     }
 }
 
+/// Processor time of this process and another one, in seconds.
+pub(super) fn with_own(other: Option<u32>) -> f64 {
+    let of = |pid| Usage::of(pid).map_or(0.0, |usage| usage.cpu_seconds);
+    of(std::process::id()) + other.map_or(0.0, of)
+}
+
 /// `USER_HZ`, which is 100 on every Linux of today.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -55,11 +61,6 @@ impl Histogram {
         let eighth = (micros >> (power - 3)) & 7;
         self.steps[(power * 8 + eighth as u32).min(255) as usize] += 1;
         self.count += 1;
-    }
-
-    pub(super) fn merge(&mut self, other: &Self) {
-        self.steps.iter_mut().zip(other.steps).for_each(|(ours, theirs)| *ours += theirs);
-        self.count += other.count;
     }
 
     /// The time that so many percent stay below, at the upper end of its step.

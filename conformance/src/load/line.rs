@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use kumihimo_core::crypto::Rng;
 use kumihimo_core::crypto::transform::{Opener, Sealer};
 use kumihimo_core::time::Instant;
-use kumihimo_sim::peer::{Carrier, Client, Event, Input, Output, Setup};
+use kumihimo_sim::peer::{Carrier, Client, Event, Input, Output, Reason, Setup, Stage};
 use kumihimo_sim::profile::Profile;
 
 use super::options::Options;
@@ -16,13 +16,15 @@ use crate::compare::{FLOOR_BASE, FLOOR_KEY, FLOOR_SPI, FLOOR_SUITE};
 pub(super) enum Came {
     /// To be sent to this port of the server.
     Datagram(SocketAddr, Vec<u8>),
+    /// To be sent to the server as protocol 50.
+    Esp(SocketAddr, Vec<u8>),
     /// An IP packet arrived.
     Packet(Vec<u8>),
     Up,
     /// It failed or is down, with a reason.
     Down(String),
-    /// Something that helps to understand a failure.
-    Note(String),
+    /// Something that the server said and that helps to understand a failure.
+    Note(u16),
 }
 
 /// A line.
@@ -43,7 +45,8 @@ impl Line {
         }
         let mut setup =
             Setup::new(options.server, local, &options.psk, &options.user, &options.password);
-        setup.carrier = Carrier::IpsecInUdp;
+        // Without a NAT, and with the real ports, ESP goes bare by itself.
+        setup.carrier = if options.is_bare { Carrier::Ipsec } else { Carrier::IpsecInUdp };
         let seed = u64::from(std::process::id()) << 32 | index as u64;
         Self::Client(Box::new(Client::new(profile, setup, seed)))
     }
@@ -69,6 +72,14 @@ impl Line {
         }
     }
 
+    /// Takes what came as protocol 50.
+    pub(super) fn receive_esp(&mut self, now: Instant, remote: SocketAddr, bytes: Vec<u8>) {
+        if let Self::Client(client) = self {
+            let (local, remote) = (client.setup().local, remote.ip());
+            client.handle(now, Input::Esp { local, remote, bytes });
+        }
+    }
+
     /// Takes a datagram from the server's port.
     pub(super) fn receive(&mut self, now: Instant, remote: SocketAddr, bytes: Vec<u8>) {
         match self {
@@ -88,17 +99,18 @@ impl Line {
             Self::Client(client) => loop {
                 return Some(match client.poll(now)? {
                     Output::Datagram { remote, bytes, .. } => Came::Datagram(remote, bytes),
+                    Output::Esp { remote, bytes, .. } => {
+                        Came::Esp(SocketAddr::new(remote, 0), bytes)
+                    }
                     Output::Packet(packet) => Came::Packet(packet),
                     Output::Event(Event::Up { .. }) => Came::Up,
                     Output::Event(Event::Failed { stage, reason }) => {
-                        Came::Down(format!("{stage:?}: {reason:?}"))
+                        Came::Down(why(stage, &reason))
                     }
                     Output::Event(Event::Down { reason }) => Came::Down(format!("{reason:?}")),
-                    Output::Event(Event::Told { stage, notification }) => {
-                        Came::Note(format!("{stage:?}: the server says {notification}"))
-                    }
-                    // It was told to use UDP; and routes are nothing to it.
-                    Output::Esp { .. } | Output::Event(Event::Informed(_)) => continue,
+                    Output::Event(Event::Told { notification, .. }) => Came::Note(notification),
+                    // Routes are nothing to it.
+                    Output::Event(Event::Informed(_)) => continue,
                 });
             },
             Self::Floor(floor) => (!floor.came.is_empty()).then(|| floor.came.remove(0)),
@@ -117,6 +129,20 @@ impl Line {
             Self::Client(client) => client.address(),
             Self::Floor(floor) => Some(floor.address),
         }
+    }
+}
+
+/// A failed dial in words.
+fn why(stage: Stage, reason: &Reason) -> String {
+    match (stage, reason) {
+        (Stage::MainMode, Reason::Silence) => {
+            "no answer in main mode, as with a wrong pre-shared key".to_owned()
+        }
+        (Stage::Authentication, Reason::Refused { code, .. }) => {
+            format!("wrong user or password ({code})")
+        }
+        (stage, Reason::Silence) => format!("no answer in {stage:?}"),
+        (stage, reason) => format!("{reason:?} in {stage:?}"),
     }
 }
 

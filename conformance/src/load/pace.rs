@@ -10,16 +10,19 @@ pub(super) enum Rate {
     Fixed(u32),
     /// As many as arrive, found by trying.
     Max,
+    /// Twice what arrived when [`Rate::Max`] was asked for last.
+    Twice,
 }
 
 impl FromStr for Rate {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        if text == "max" {
-            return Ok(Self::Max);
+        match text {
+            "max" => Ok(Self::Max),
+            "2x" => Ok(Self::Twice),
+            number => number.parse().map(Self::Fixed).map_err(|_| ()),
         }
-        text.parse().map(Self::Fixed).map_err(|_| ())
     }
 }
 
@@ -40,7 +43,7 @@ impl Pace {
     pub(super) fn new(rate: Rate, now: Instant) -> Self {
         let begin = match rate {
             Rate::Fixed(rate) => f64::from(rate),
-            Rate::Max => 10_000.0,
+            Rate::Max | Rate::Twice => 15_000.0,
         };
         Self { rate, now: begin, at: now, sent: 0, got: 0, has_lost: false }
     }

@@ -1,29 +1,28 @@
 //! The machine behind the hub's TAP: `load station ADDRESS`, a process in that namespace.
 //!
 //! It counts what comes, and sends what it is told to. Commands come by its standard input, one a
-//! line: `rate PPS`, `to SIZE ADDRESS…`, `reset`. Fifty times a second it says
-//! `sent N got N ages STEPS`. It ends with its standard input.
+//! line: `rate PPS`, `to SIZE,SIZE… ADDRESS…`, `open`, `close`. Fifty times a second it says
+//! `sent N got N octets N own N ages STEPS`. It ends with its standard input.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::figures::Histogram;
 use super::pace::Bucket;
-use super::traffic::{HEADERS, PORT, age, payload, stamp};
+use super::tally::Tally;
+use super::traffic::{HEADERS, PORT, left, payload, stamp};
 
 #[derive(Debug, Default)]
 struct State {
     rate: AtomicU32,
     sent: AtomicU64,
-    got: AtomicU64,
-    ages: Mutex<Histogram>,
-    /// Octets of a packet, and where to.
-    targets: Mutex<(usize, Vec<Ipv4Addr>)>,
+    tally: Mutex<Tally>,
+    /// Octets of packets, in turn, and where to.
+    targets: Mutex<(Vec<usize>, Vec<Ipv4Addr>)>,
 }
 
 /// Serves until standard input ends.
@@ -56,9 +55,8 @@ fn sink_of(socket: UdpSocket, state: &Arc<State>) -> Work {
         loop {
             // An error tells of an earlier packet that found nobody.
             let Ok(len) = socket.recv(&mut buffer) else { continue };
-            if let Some(age) = age(&buffer[..len]) {
-                state.got.fetch_add(1, Ordering::Relaxed);
-                state.ages.lock().unwrap_or_else(PoisonError::into_inner).add(age);
+            if let Some(left) = left(&buffer[..len]) {
+                lock(&state.tally).add(left, HEADERS + len);
             }
         }
     })
@@ -76,16 +74,18 @@ fn source_of(socket: UdpSocket, state: &Arc<State>) -> Work {
                 thread::sleep(Duration::from_micros(if rate > 0.0 { 300 } else { 5_000 }));
                 continue;
             }
-            let (size, targets) =
-                state.targets.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if targets.is_empty() {
+            let (sizes, targets) = lock(&state.targets).clone();
+            let Some(longest) = sizes.iter().max().filter(|_| !targets.is_empty()) else {
                 continue;
-            }
-            let mut payload = payload(size.saturating_sub(HEADERS));
+            };
+            let mut payload = payload(longest.saturating_sub(HEADERS));
             for _ in 0..count {
-                next = (next + 1) % targets.len();
+                next = next.wrapping_add(1);
+                // Each target gets all sizes.
+                let len = sizes[next / targets.len() % sizes.len()] - HEADERS;
+                let target = SocketAddrV4::new(targets[next % targets.len()], PORT);
                 stamp(&mut payload);
-                let sent = socket.send_to(&payload, SocketAddrV4::new(targets[next], PORT));
+                let sent = socket.send_to(&payload[..len], target);
                 state.sent.fetch_add(u64::from(sent.is_ok()), Ordering::Relaxed);
             }
         }
@@ -98,10 +98,9 @@ fn reporter_of(state: &Arc<State>) -> Work {
         loop {
             thread::sleep(Duration::from_millis(20));
             let sent = state.sent.load(Ordering::Relaxed);
-            let got = state.got.load(Ordering::Relaxed);
-            let ages = state.ages.lock().unwrap_or_else(PoisonError::into_inner).emit();
+            let tally = lock(&state.tally).emit();
             let mut out = std::io::stdout().lock();
-            let said = writeln!(out, "sent {sent} got {got} ages {ages}");
+            let said = writeln!(out, "sent {sent} {tally}");
             if said.and_then(|()| out.flush()).is_err() {
                 return;
             }
@@ -113,18 +112,26 @@ fn obey(state: &State, line: &str) {
     let words: Vec<&str> = line.split_whitespace().collect();
     match &words[..] {
         ["rate", rate] => state.rate.store(rate.parse().unwrap_or(0), Ordering::Relaxed),
-        ["to", size, targets @ ..] => {
+        ["to", sizes, targets @ ..] => {
             let targets = targets.iter().filter_map(|target| target.parse().ok()).collect();
-            let size = size.parse().unwrap_or(1_000);
-            *state.targets.lock().unwrap_or_else(PoisonError::into_inner) = (size, targets);
+            let sizes = sizes.split(',').filter_map(|size| size.parse().ok());
+            let sizes = sizes.filter(|size| *size >= LEAST).collect();
+            *lock(&state.targets) = (sizes, targets);
         }
-        ["reset"] => {
+        ["open"] => {
             state.sent.store(0, Ordering::Relaxed);
-            state.got.store(0, Ordering::Relaxed);
-            *state.ages.lock().unwrap_or_else(PoisonError::into_inner) = Histogram::default();
+            *lock(&state.tally) = Tally::opened();
+        }
+        ["close"] => {
+            state.rate.store(0, Ordering::Relaxed);
+            lock(&state.tally).close();
         }
         _ => {}
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The station as the generator sees it.
@@ -139,8 +146,7 @@ pub(super) struct Station {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Report {
     pub(super) sent: u64,
-    pub(super) got: u64,
-    pub(super) ages: Histogram,
+    pub(super) tally: Tally,
 }
 
 impl Station {
@@ -166,7 +172,7 @@ impl Station {
         thread::spawn(move || {
             for line in BufReader::new(words).lines().map_while(Result::ok) {
                 if let Some(said) = Report::parse(&line) {
-                    *shared.lock().unwrap_or_else(PoisonError::into_inner) = said;
+                    *lock(&shared) = said;
                 }
             }
         });
@@ -179,7 +185,12 @@ impl Station {
     }
 
     pub(super) fn report(&self) -> Report {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.report).clone()
+    }
+
+    /// Its process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 
@@ -193,9 +204,11 @@ impl Drop for Station {
 impl Report {
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
-        let mut value = |name| (words.next() == Some(name)).then(|| words.next()).flatten();
-        let sent = value("sent")?.parse().ok()?;
-        let got = value("got")?.parse().ok()?;
-        Some(Self { sent, got, ages: Histogram::parse(value("ages")?) })
+        let is_sent = words.next() == Some("sent");
+        let sent = words.next().filter(|_| is_sent)?.parse().ok()?;
+        Some(Self { sent, tally: Tally::parse(words)? })
     }
 }
+
+/// Octets of a packet that has room for its mark.
+const LEAST: usize = 64;

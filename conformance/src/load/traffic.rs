@@ -28,10 +28,10 @@ pub(super) fn stamp(payload: &mut [u8]) {
     payload[MARK.len()..MARK.len() + 8].copy_from_slice(&clock().to_be_bytes());
 }
 
-/// How long a payload was on its way, in microseconds; `None` if it is none of ours.
-pub(super) fn age(payload: &[u8]) -> Option<u64> {
+/// When a payload left, by [`clock`]; `None` if it is none of ours.
+pub(super) fn left(payload: &[u8]) -> Option<u64> {
     let left = payload.strip_prefix(&MARK)?.first_chunk::<8>()?;
-    Some(clock().saturating_sub(u64::from_be_bytes(*left)))
+    Some(u64::from_be_bytes(*left))
 }
 
 /// An IP packet of `size` octets.
@@ -43,7 +43,7 @@ pub(super) fn packet(from: Ipv4Addr, to: Ipv4Addr, size: usize) -> Vec<u8> {
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Arrived {
-    /// Traffic, and its age in microseconds.
+    /// Traffic, and when it left.
     Traffic(u64),
     /// The answer to a ping.
     Pong,
@@ -54,7 +54,7 @@ pub(super) enum Arrived {
 pub(super) fn look(packet: &[u8]) -> Arrived {
     match Ipv4::parse(packet).map(|parsed| parsed.content) {
         Some(Content::Udp { to_port: PORT, payload, .. }) => {
-            age(payload).map_or(Arrived::Other, Arrived::Traffic)
+            left(payload).map_or(Arrived::Other, Arrived::Traffic)
         }
         Some(Content::Echo { is_request: false, .. }) => Arrived::Pong,
         _ => Arrived::Other,
@@ -71,7 +71,7 @@ mod tests {
     fn a_packet_is_as_long_as_asked_and_known_again() {
         let packet = packet(Ipv4Addr::new(172, 20, 1, 1), Ipv4Addr::new(172, 20, 0, 9), 500);
         assert_eq!(packet.len(), 500);
-        assert!(matches!(look(&packet), Arrived::Traffic(age) if age < 60_000_000));
+        assert!(matches!(look(&packet), Arrived::Traffic(left) if left <= clock()));
         assert_eq!(look(&packet[1..]), Arrived::Other);
     }
 }
