@@ -2,6 +2,7 @@
 
 mod dial;
 mod ipv6;
+mod load;
 mod loss;
 mod nat;
 mod noise;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Case> {
         redial::CASES,
         rekey::CASES,
         loss::CASES,
+        load::CASES,
         proposals::CASES,
         noise::CASES,
         service::CASES,

@@ -26,7 +26,8 @@ impl Said {
     }
 
     /// The lines that begin with this word.
-    pub fn lines<'s>(&'s self, word: &'s str) -> impl Iterator<Item = &'s Line> {
+    pub fn lines<'s>(&'s self, word: &str) -> impl Iterator<Item = &'s Line> + use<'s> {
+        let word = word.to_owned();
         self.0.iter().filter(move |line| line.word == word)
     }
 }
