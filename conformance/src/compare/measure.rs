@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::load::{Line, SIZE, load};
-use super::peer::{Peer, Stand};
+use super::peer::{Peer, ROUTER, Stand};
 use super::{Figures, Metric};
 use crate::expect;
 use crate::lab::Outcome;
@@ -176,7 +176,9 @@ fn idle(
 ) -> Outcome<()> {
     let time = limit.min(plan.end.saturating_duration_since(Instant::now())).as_secs();
     let time = time.saturating_sub(5).to_string();
+    // The router, for the kernel of the station does not know a thousand neighbours.
     let mut words = vec!["--clients", steps, "--dials", "16", "--dial-rate", "100"];
+    words.extend(["--ping", ROUTER]);
     words.extend(["--tries", "5", "--dial-limit", "8", "--dial-time", &time]);
     let said = load(stand, &plan.programs, &words, plan.end.min(Instant::now() + limit))?;
     note_dials(figures, peer, &mut said.lines("dialled"))?;

@@ -39,6 +39,8 @@ pub struct Stand {
 pub(super) const SERVER: &str = "10.9.0.1";
 /// The machine at the hub's TAP device.
 pub(super) const STATION: &str = "172.20.0.9";
+/// The router of the hub's `SecureNAT`.
+pub(super) const ROUTER: &str = "172.20.0.1";
 /// The first address of clients on the wire, and how many there are.
 pub(super) const CLIENTS: (&str, u32) = ("10.9.1.1", 64);
 
