@@ -27,6 +27,7 @@ pub mod log;
 pub mod machine;
 pub mod mailbox;
 pub mod offload;
+pub mod order;
 pub mod outside;
 pub mod pool;
 pub mod serve;

@@ -13,6 +13,7 @@ use kumihimo_core::time::Instant;
 
 use crate::gather::MARK_LEN;
 use crate::io::{Io, Outgoing};
+use crate::order::{Order, WINDOW, key_of_frame, key_of_path};
 use crate::pool::{Buffer, BufferPool};
 use crate::sys::mmsg::{BATCH, Messages};
 use crate::sys::tap::Device;
@@ -67,6 +68,7 @@ pub struct LinuxIo {
     sockets: Vec<Source<Socket>>,
     taps: Vec<Source<Tap>>,
     messages: Messages,
+    order: Order,
     set: PollSet,
     waker_entry: Option<Entry>,
     /// Where the next round begins, so that a busy source does not starve the others.
@@ -93,6 +95,7 @@ impl LinuxIo {
             sockets: Vec::new(),
             taps: Vec::new(),
             messages: Messages::new(),
+            order: Order::new(),
             set: PollSet::default(),
             waker_entry: None,
             first: 0,
@@ -179,46 +182,64 @@ impl LinuxIo {
         }
     }
 
-    /// Writes the first frames of a run that go together; returns their number.
-    fn send_frames(&mut self, run: &[Outgoing<Buffer>]) -> usize {
-        let Some(&Outgoing::Frame { bridge, .. }) = run.first() else { return 0 };
-        let frames = run.iter().map_while(|outgoing| match outgoing {
-            Outgoing::Frame { bridge: its, frame } if *its == bridge => Some(frame.bytes()),
-            _ => None,
-        });
-        let tap = self.taps.iter_mut().find(|tap| tap.it.bridge == bridge);
-        if let Some(Ok(count)) = tap.map(|tap| tap.it.device.write(frames)) {
-            return count.max(1);
+    /// Sends at most [`WINDOW`] things, flow by flow.
+    fn send_window(&mut self, window: &[Outgoing<Buffer>]) {
+        let Self { sockets, taps, messages, order, unsent, .. } = self;
+        let order = order.of(window.iter().map(|outgoing| match outgoing {
+            Outgoing::Datagram { path, .. } => key_of_path(path),
+            Outgoing::Frame { frame, .. } => key_of_frame(frame.bytes()),
+        }));
+        let mut rest = order.iter().map(|&at| &window[usize::from(at)]);
+        while let Some(next) = rest.clone().next() {
+            let sent = match next {
+                Outgoing::Frame { bridge, .. } => send_frames(taps, *bridge, rest.clone()),
+                Outgoing::Datagram { path, .. } => send_run(sockets, messages, path, rest.clone()),
+            };
+            *unsent += u64::from(sent.is_none());
+            let sent = sent.unwrap_or(1);
+            if sent > 0 {
+                rest.nth(sent - 1);
+            }
         }
-        self.unsent += 1;
-        1
     }
+}
 
-    /// Sends the datagrams of a run that leave by the socket of its first; returns their number.
-    fn send_run(&mut self, run: &[Outgoing<Buffer>]) -> usize {
-        let Some(Outgoing::Datagram { path, .. }) = run.first() else { return 0 };
-        let Some(index) = socket_of(&self.sockets, path) else {
-            self.unsent += 1;
-            return 1;
-        };
-        let datagrams = run.iter().map_while(|outgoing| match outgoing {
-            Outgoing::Datagram { path, payload }
-                if socket_of(&self.sockets, path) == Some(index) =>
-            {
-                Some((path.local.ip(), path.remote, payload.bytes()))
-            }
-            _ => None,
-        });
-        let socket = &self.sockets[index].it;
-        let udp = socket.service.outer == Outer::Udp;
-        match self.messages.send(socket.fd.as_fd(), udp, datagrams) {
-            Ok(count) => count.max(1),
-            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
-            Err(_) => {
-                self.unsent += 1;
-                1
-            }
+/// Writes the first frames of `run` that go together; returns their number, or `None` if the first
+/// cannot be written.
+fn send_frames<'o>(
+    taps: &mut [Source<Tap>],
+    bridge: BridgeId,
+    run: impl Iterator<Item = &'o Outgoing<Buffer>> + Clone,
+) -> Option<usize> {
+    let frames = run.map_while(|outgoing| match outgoing {
+        Outgoing::Frame { bridge: its, frame } if *its == bridge => Some(frame.bytes()),
+        _ => None,
+    });
+    let tap = taps.iter_mut().find(|tap| tap.it.bridge == bridge)?;
+    tap.it.device.write(frames).ok().map(|count| count.max(1))
+}
+
+/// Sends the first datagrams of `run` that leave by the socket of `path`; returns their number, or
+/// `None` if the first cannot be sent.
+fn send_run<'o>(
+    sockets: &[Source<Socket>],
+    messages: &mut Messages,
+    path: &Path,
+    run: impl Iterator<Item = &'o Outgoing<Buffer>> + Clone,
+) -> Option<usize> {
+    let index = socket_of(sockets, path)?;
+    let datagrams = run.map_while(|outgoing| match outgoing {
+        Outgoing::Datagram { path, payload } if socket_of(sockets, path) == Some(index) => {
+            Some((path.local.ip(), path.remote, payload.bytes()))
         }
+        _ => None,
+    });
+    let socket = &sockets[index].it;
+    let udp = socket.service.outer == Outer::Udp;
+    match messages.send(socket.fd.as_fd(), udp, datagrams) {
+        Ok(count) => Some(count.max(1)),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Some(0),
+        Err(_) => None,
     }
 }
 
@@ -252,12 +273,8 @@ impl Io for LinuxIo {
     }
 
     fn send_batch(&mut self, outgoing: &mut Vec<Outgoing<Buffer>>) {
-        let mut sent = 0;
-        while let Some(next) = outgoing.get(sent) {
-            sent += match next {
-                Outgoing::Frame { .. } => self.send_frames(&outgoing[sent..]),
-                Outgoing::Datagram { .. } => self.send_run(&outgoing[sent..]),
-            };
+        for window in outgoing.chunks(WINDOW) {
+            self.send_window(window);
         }
         outgoing.clear();
     }

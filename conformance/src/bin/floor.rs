@@ -18,6 +18,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
 
 use kumihimo::gather::MARK_LEN;
+use kumihimo::order::{Order, key_of_frame};
 use kumihimo::pool::{Buffer, BufferPool};
 use kumihimo::sys::mmsg::{BATCH, Messages};
 use kumihimo::sys::wait::PollSet;
@@ -46,6 +47,7 @@ struct Floor {
     clients: HashMap<u32, Client>,
     pool: BufferPool,
     messages: Messages,
+    order: Order,
     /// Frames on their way to the device.
     opened: Vec<Frame<Buffer>>,
     /// Sealed packets and their clients.
@@ -87,6 +89,7 @@ impl Floor {
             clients: HashMap::new(),
             pool: BufferPool::new(1_024),
             messages: Messages::new(),
+            order: Order::new(),
             opened: Vec::with_capacity(BATCH),
             sealed: Vec::with_capacity(BATCH),
         })
@@ -104,7 +107,8 @@ impl Floor {
 
     /// From the socket to the device.
     fn carry_in(&mut self) -> usize {
-        let Self { socket, pool, messages, opener, clients, tap, station, opened, .. } = self;
+        let Self { socket, pool, messages, opener, clients, tap, station, opened, order, .. } =
+            self;
         let received = messages.receive(socket.as_fd(), BATCH, pool, |datagram| {
             let mut frame = datagram.frame;
             let Ok(text) = opener.open(frame.bytes_mut()) else { return };
@@ -120,10 +124,11 @@ impl Floor {
                 opened.push(frame);
             }
         });
+        let order = order.of(opened.iter().map(|frame| key_of_frame(frame.bytes())));
         let mut written = 0;
-        while written < opened.len() {
+        while written < order.len() {
             // A full device loses what comes, as the server's does.
-            let rest = opened[written..].iter().map(Frame::bytes);
+            let rest = order[written..].iter().map(|&at| opened[usize::from(at)].bytes());
             written += tap.write(rest).unwrap_or(1).max(1);
         }
         opened.clear();
@@ -152,9 +157,11 @@ impl Floor {
         for group in octets.chunks_mut(LANES) {
             let _ = self.sealer.seal_batch(group);
         }
+        let order = self.order.of(self.sealed.iter().map(|(spi, _)| u64::from(*spi)));
         let mut sent = 0;
-        while sent < self.sealed.len() {
-            let datagrams = self.sealed[sent..].iter().map(|(spi, frame)| {
+        while sent < order.len() {
+            let datagrams = order[sent..].iter().map(|&at| {
+                let (spi, frame) = &self.sealed[usize::from(at)];
                 let client = &self.clients[spi];
                 (client.local, client.remote, frame.bytes())
             });

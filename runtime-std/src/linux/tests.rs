@@ -117,6 +117,37 @@ fn batches_keep_their_order_and_give_every_buffer_back() {
 }
 
 #[test]
+fn peers_whose_datagrams_are_mixed_each_get_theirs_in_order() {
+    let (socket, port) = ours("127.0.0.1");
+    let mut io = io(vec![socket]);
+    let mut pool = BufferPool::new(400);
+    let clients = [(); 3].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let remotes = clients.each_ref().map(|client| client.local_addr().unwrap());
+    let local = SocketAddr::new(address("127.0.0.1:0").ip(), port);
+    // More than a window, and not all of one length.
+    let mut outgoing: Vec<_> = (0..300_usize)
+        .map(|number| {
+            let path = Path { local, remote: remotes[number % 3], outer: Outer::Udp };
+            let octets = vec![(number / 3) as u8; 40 + number % 7 * 100];
+            let payload = Frame::copy_of(&mut pool, &octets).unwrap();
+            Outgoing::Datagram { path, payload }
+        })
+        .collect();
+    io.send_batch(&mut outgoing);
+    assert!(outgoing.is_empty() && io.unsent == 0);
+    for (at, client) in clients.iter().enumerate() {
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        for count in 0..100 {
+            let mut octets = [0; 1_024];
+            let len = client.recv_from(&mut octets).unwrap().0;
+            let number = count * 3 + at;
+            assert_eq!((usize::from(octets[0]), len), (count, 40 + number % 7 * 100));
+        }
+    }
+    assert_eq!(pool.free(), pool.total());
+}
+
+#[test]
 fn a_datagram_that_fits_no_buffer_is_discarded_whole() {
     let (socket, port) = ours("127.0.0.1");
     let mut io = io(vec![socket]);
