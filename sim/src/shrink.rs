@@ -76,8 +76,11 @@ impl<'s> Shrinker<'s> {
         }
     }
 
+    /// All lanes, that of the scenario first: it decides which faults the others have to decide.
     fn lanes(&self) -> Vec<String> {
-        self.best.lanes.keys().cloned().collect()
+        let mut names: Vec<_> = self.best.lanes.keys().cloned().collect();
+        names.sort_by_key(|name| name != "world");
+        names
     }
 
     fn lane(&self, name: &str) -> &[u64] {

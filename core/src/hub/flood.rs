@@ -88,7 +88,7 @@ impl Hubs<'_> {
         cursor.next = self.hubs.find(cursor.hub)?.hosts.first;
         if is_planted(Fault::HubIsolationBroken) {
             let neighbour = self.hubs.iter().find(|(id, _)| *id != cursor.hub);
-            cursor.next = neighbour.and_then(|(_, hub)| hub.hosts.first).or(cursor.next);
+            cursor.next = neighbour.and_then(|(_, hub)| hub.bridges.first).or(cursor.next);
         }
         Some(())
     }

@@ -84,19 +84,16 @@ fn find(options: &Options, kind: NodeKind, fault: Fault, name: &str) -> Result<b
     let count = options.count.map_or(SEEDS_MAX, |count| count as u64);
     let first = options.seed.unwrap_or(1);
     let runs = (first..first + count).map(|seed| plan.play_seed(seed, false));
-    let failed = (1_u64..).zip(runs).filter(|(_, outcome)| outcome.failure.is_some());
-    // What is short already shrinks faster.
-    let candidates = failed.take(CANDIDATES).collect::<Vec<_>>();
-    let seeds = candidates.first().map_or(0, |(seeds, _)| *seeds);
-    let shortest = candidates.into_iter().min_by_key(|(_, outcome)| {
-        let check = outcome.failure.as_ref().map(|failure| failure.check.as_str());
-        // These fail only after a long wait, and tell little of the cause.
-        (matches!(check, Some("converge" | "remains")), decisions_of(outcome))
-    });
-    let Some((_, outcome)) = shortest else {
+    let mut failed = (1_u64..).zip(runs).filter(|(_, outcome)| outcome.failure.is_some());
+    let Some((seeds, first)) = failed.next() else {
         println!("FAIL  {name:<28} {:<8} not found in {count} seeds", kind.name());
         return Ok(false);
     };
+    if options.shrink_secs == 0 {
+        println!("ok    {name:<28} {:<8} after {seeds:>3} seeds", kind.name());
+        return Ok(true);
+    }
+    let outcome = choose(first, failed.map(|(_, outcome)| outcome));
     let shrunk = shrink(&plan, &outcome, Duration::from_secs(options.shrink_secs))?;
     let check = shrunk.failure.as_ref().map(|failure| failure.check.as_str());
     let (decisions, events) = (decisions_of(&shrunk), report::events(&shrunk));
@@ -113,6 +110,27 @@ fn find(options: &Options, kind: NodeKind, fault: Fault, name: &str) -> Result<b
         keep(folder, kind, name, shrunk)?;
     }
     Ok(is_small)
+}
+
+/// Of some findings, the one that shrinks best: it is short already, and it fails where the fault
+/// shows, not after a long wait for everyone to be well.
+fn choose(first: Outcome, others: impl Iterator<Item = Outcome>) -> Outcome {
+    let is_late = |outcome: &Outcome| {
+        let check = outcome.failure.as_ref().map(|failure| failure.check.as_str());
+        matches!(check, Some("converge" | "remains"))
+    };
+    let mut best = first;
+    for (number, other) in (1..FINDINGS).zip(others) {
+        let is_better =
+            (is_late(&other), decisions_of(&other)) < (is_late(&best), decisions_of(&best));
+        if is_better {
+            best = other;
+        }
+        if number >= CANDIDATES && !is_late(&best) {
+            break;
+        }
+    }
+    best
 }
 
 /// Writes a tape that shows the fault, for [`replay`].
@@ -160,6 +178,8 @@ const SHOWN_BY: &[(Fault, &str)] = &[(Fault::ClientOpensFirst, "u8-lossy-dial")]
 const SEEDS_MAX: u64 = 500;
 /// Findings of which the shortest is shrunk.
 const CANDIDATES: usize = 4;
+/// And how many are looked at if all of those came late.
+const FINDINGS: usize = 20;
 /// Events, and decisions that are not 0, of which a shrunk finding must have fewer.
 const EVENTS_MAX: usize = 60;
 /// A finding with so few decisions is small enough to be read.

@@ -39,14 +39,17 @@ impl Drop for HeadStart {
     }
 }
 
-/// The SPIs on which ESP went to and from each address, with the last sequence number.
+/// SPIs in the order of their first packets, with the last sequence number.
+type Spis = Vec<(u32, u32)>;
+
+/// On which SPIs ESP went to and from each address.
 #[derive(Debug, Default)]
-struct Spis {
-    sent: BTreeMap<IpAddr, Vec<(u32, u32)>>,
-    taken: BTreeMap<IpAddr, Vec<(u32, u32)>>,
+struct Traffic {
+    sent: BTreeMap<IpAddr, Spis>,
+    taken: BTreeMap<IpAddr, Spis>,
 }
 
-impl Observer for Spis {
+impl Observer for Traffic {
     fn on(&mut self, _: Instant, happening: &Happening<'_>) -> Result<(), Failure> {
         let Happening::Sent { packet, .. } = happening else { return Ok(()) };
         let Datagram { outer, from, to, payload, .. } = &packet.datagram;
@@ -68,7 +71,7 @@ impl Observer for Spis {
 
 fn exhaustion(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
     let town = Town::build(world, kind, &Plan::default());
-    world.observe(Spis::default());
+    world.observe(Traffic::default());
     // One with CBC, where a number that comes twice is a replay, and one with GCM, where it gives
     // the key away.
     let mut clients = Vec::new();
@@ -148,10 +151,10 @@ fn talk(world: &mut World, town: &Town, clients: &[Resident], count: u32) -> Res
 }
 
 /// What went to, and came from, the client of this number.
-fn lists(world: &World, number: u16) -> (Vec<(u32, u32)>, Vec<(u32, u32)>) {
+fn lists(world: &World, number: u16) -> (Spis, Spis) {
     let address = Person::new(number).address;
-    let spis = world.observer::<Spis>();
-    let of = |list: &BTreeMap<IpAddr, Vec<_>>| list.get(&address).cloned().unwrap_or_default();
+    let spis = world.observer::<Traffic>();
+    let of = |list: &BTreeMap<IpAddr, Spis>| list.get(&address).cloned().unwrap_or_default();
     spis.map_or_else(Default::default, |spis| (of(&spis.sent), of(&spis.taken)))
 }
 
