@@ -15,13 +15,18 @@ impl Sum {
         Self(0)
     }
 
-    /// Adds `bytes`. Every piece but the last has an even number of octets.
+    /// Adds `bytes`, of which there are less than 2^32. Every piece but the last has an even number
+    /// of octets.
     #[must_use]
     pub fn with(self, bytes: &[u8]) -> Self {
-        let (pairs, odd) = bytes.as_chunks::<2>();
-        let words = pairs.iter().map(|&pair| u64::from(u16::from_be_bytes(pair)));
-        let last = odd.first().map_or(0, |&octet| u64::from(octet) << 8);
-        Self(self.0 + words.sum::<u64>() + last)
+        // The sum is the same in any byte order, but for its own (RFC 1071 §2 B), and a carry out
+        // of 16 bits that happens later changes nothing: so it goes by words, as they lie there.
+        let (words, rest) = bytes.as_chunks::<4>();
+        let sum = words.iter().map(|&word| u64::from(u32::from_ne_bytes(word))).sum::<u64>();
+        let (pairs, odd) = rest.as_chunks::<2>();
+        let pair = pairs.first().map_or(0, |&pair| u64::from(u16::from_ne_bytes(pair)));
+        let last = odd.first().map_or(0, |&octet| u64::from(u16::from_ne_bytes([octet, 0])));
+        Self(self.0 + u64::from(u16::from_be(fold(sum + pair + last))))
     }
 
     /// Adds one 16-bit value.
@@ -75,6 +80,23 @@ mod tests {
         assert_eq!(Sum::new().with(&bytes).finish(), !0xddf2);
         assert_eq!(Sum::new().with(&bytes[..2]).with(&bytes[2..]).finish(), !0xddf2);
         assert_eq!(Sum::new().with(&[0x12, 0x34, 0x56]).finish(), !(0x1234 + 0x5600));
+    }
+
+    #[test]
+    fn every_length_and_cut_sums_up_as_pairs_do() {
+        let bytes: [u8; 99] = core::array::from_fn(|at| (at * 151 + 0xc7) as u8);
+        for len in 0..=bytes.len() {
+            let bytes = &bytes[..len];
+            let pair = |pair: &[u8]| {
+                u64::from(pair[0]) << 8 | pair.get(1).map_or(0, |&octet| u64::from(octet))
+            };
+            let expected = !fold(bytes.chunks(2).map(pair).sum());
+            for cut in (0..=len).step_by(2) {
+                let sum = Sum::new().with(&bytes[..cut]).with(&bytes[cut..]);
+                assert_eq!(sum.finish(), expected, "{len} octets, cut at {cut}");
+            }
+        }
+        assert_eq!(Sum::new().with(&[0xff; 65_534]).finish(), 0);
     }
 
     /// The example of RFC 1624 §4, in which the older equation yields negative zero.
