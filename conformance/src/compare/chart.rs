@@ -95,7 +95,7 @@ fn bars(
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('`', "")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace(['`', '*'], "")
 }
 
 const WIDTH: f64 = 920.0;

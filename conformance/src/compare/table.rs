@@ -56,6 +56,8 @@ pub fn replace_table(page: &str, table: &str) -> Option<String> {
     Some(format!("{before}{BEGIN}\n\n{table}\n\n{END}{after}"))
 }
 
+/// Said of a machine on which others worked before the script did.
+const BUSY: &str = "**Taken on a busy machine**: throughput, latency and loss say little. ";
 const BEGIN: &str = "<!-- compare: from here on conformance/compare --update writes -->";
 const END: &str = "<!-- compare: to here -->";
 
@@ -118,9 +120,11 @@ pub fn where_and_how(words: &[String], load: &str) -> String {
         )
     };
     let commit = said("git", &["describe", "--always", "--dirty"]);
+    let is_busy = load.parse().is_ok_and(|load: f64| load > cores as f64 / 4.0);
+    let warning = if is_busy { BUSY } else { "" };
     format!(
-        "{}, {}, {} MHz, {cores} cores, Linux {}, commit {commit}, load average before {load}: \
-         `{}`",
+        "{warning}{}, {}, {} MHz, {cores} cores, Linux {}, commit {commit}, load average before \
+         {load}: `{}`",
         said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
         field("model name"),
         field("cpu MHz").split('.').next().unwrap_or("?"),
