@@ -87,6 +87,15 @@ impl Group {
         matches!(self, Self::Ecp256 | Self::Ecp384 | Self::Ecp521)
     }
 
+    /// Whether this build of the core can compute in it; others are neither offered nor accepted.
+    pub const fn is_built_in(self) -> bool {
+        match self {
+            Self::Modp1024 | Self::Modp1536 | Self::Modp2048 => true,
+            Self::Modp3072 | Self::Modp4096 => cfg!(feature = "modp-wide"),
+            Self::Ecp256 | Self::Ecp384 | Self::Ecp521 => cfg!(feature = "ecp"),
+        }
+    }
+
     /// Octets of a public value: g^x, or x and y of a point (RFC 5903 §7).
     pub const fn public_len(self) -> usize {
         match self {

@@ -375,18 +375,19 @@ const fn hash_number(hash: Hash) -> u16 {
     }
 }
 
-const fn group_of(number: u64) -> Option<Group> {
-    match number {
-        2 => Some(Group::Modp1024),
-        5 => Some(Group::Modp1536),
-        14 => Some(Group::Modp2048),
-        15 => Some(Group::Modp3072),
-        16 => Some(Group::Modp4096),
-        19 => Some(Group::Ecp256),
-        20 => Some(Group::Ecp384),
-        21 => Some(Group::Ecp521),
-        _ => None,
-    }
+fn group_of(number: u64) -> Option<Group> {
+    let group = match number {
+        2 => Group::Modp1024,
+        5 => Group::Modp1536,
+        14 => Group::Modp2048,
+        15 => Group::Modp3072,
+        16 => Group::Modp4096,
+        19 => Group::Ecp256,
+        20 => Group::Ecp384,
+        21 => Group::Ecp521,
+        _ => return None,
+    };
+    Some(group).filter(|group| group.is_built_in())
 }
 
 /// The number of a group in attributes.

@@ -2,9 +2,15 @@
 
 use core::hash::Hasher as _;
 
-use siphasher::sip::SipHasher13;
+#[cfg(feature = "speed")]
+use siphasher::sip::SipHasher13 as KeyHasher;
 
+#[cfg(not(feature = "speed"))]
+use self::compact::CompactHasher as KeyHasher;
 use super::{Backing, Empty, Full};
+
+#[cfg(not(feature = "speed"))]
+mod compact;
 
 /// One place of an [`Index`].
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +61,7 @@ impl<'a> Index<'a> {
 
     /// The hash of something whose `Hash` feeds it.
     pub fn hash(&self, value: &impl core::hash::Hash) -> u32 {
-        let mut hasher = SipHasher13::new_with_key(&self.key);
+        let mut hasher = KeyHasher::new_with_key(&self.key);
         value.hash(&mut hasher);
         hasher.finish() as u32
     }

@@ -27,12 +27,21 @@ pub(super) fn draw(group: Group, rng: &mut Rng) -> Option<Secret<66>> {
     None
 }
 
+/// Carries out `job` on its curve.
+pub(super) fn run(job: &DhJob) -> Option<DhResult> {
+    match job.group {
+        Group::Ecp384 => run_on::<p384::NistP384>(job),
+        Group::Ecp521 => run_on::<p521::NistP521>(job),
+        _ => run_on::<p256::NistP256>(job),
+    }
+}
+
 /// Carries out `job` on curve `C`.
 ///
 /// A point travels as x and y without a prefix (RFC 5903 §7). One that is not on the curve is
 /// refused; the point at infinity has no encoding. The cofactor of these curves is 1.
 #[inline(never)]
-pub(super) fn run<C>(job: &DhJob) -> Option<DhResult>
+fn run_on<C>(job: &DhJob) -> Option<DhResult>
 where
     C: CurveArithmetic,
     FieldBytesSize<C>: ModulusSize,

@@ -6,6 +6,10 @@
 //! 256 to 320 bits long (RFC 3526 §8), which makes them several times cheaper and no weaker.
 //! Everything runs in constant time. Key pairs are used once; nothing is cached here.
 
+#[cfg(feature = "ecp")]
+mod ecp;
+#[cfg(not(feature = "ecp"))]
+#[path = "no_ecp.rs"]
 mod ecp;
 mod modp;
 
@@ -31,7 +35,7 @@ impl DhJob {
     /// A job with a new private value: for a responder with the peer's public value, for an
     /// initiator without it.
     ///
-    /// `None` if the peer's value has not the group's length.
+    /// `None` if the peer's value has not the group's length, or the group is not built in.
     pub fn new(group: Group, rng: &mut Rng, peer_public: Option<&[u8]>) -> Option<Self> {
         let peer_public = match peer_public {
             Some(value) => Some(checked(group, value)?),
@@ -52,17 +56,8 @@ impl DhJob {
 
     /// Computes; takes a millisecond on a server, up to a second on a board.
     pub fn run(&self) -> DhResult {
-        match self.group {
-            Group::Modp1024 => modp::run(self, &modp::PRIME_1024),
-            Group::Modp1536 => modp::run(self, &modp::PRIME_1536),
-            Group::Modp2048 => modp::run(self, &modp::PRIME_2048),
-            Group::Modp3072 => modp::run(self, &modp::PRIME_3072),
-            Group::Modp4096 => modp::run(self, &modp::PRIME_4096),
-            Group::Ecp256 => ecp::run::<p256::NistP256>(self),
-            Group::Ecp384 => ecp::run::<p384::NistP384>(self),
-            Group::Ecp521 => ecp::run::<p521::NistP521>(self),
-        }
-        .unwrap_or(DhResult::BadPublic)
+        let result = if self.group.is_ecp() { ecp::run(self) } else { modp::run(self) };
+        result.unwrap_or(DhResult::BadPublic)
     }
 }
 

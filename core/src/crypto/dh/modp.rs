@@ -1,9 +1,17 @@
 //! MODP groups: powers modulo a safe prime.
 
+#[cfg(not(feature = "modp-wide"))]
+#[path = "modp/one_width.rs"]
+mod width;
+#[cfg(feature = "modp-wide")]
+#[path = "modp/own_width.rs"]
+mod width;
+
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
-use crypto_bigint::{Odd, U1024, U1536, U2048, U3072, U4096, Uint};
+use crypto_bigint::{Odd, U1024, U1536, U2048, Uint};
 use zeroize::{Zeroize as _, Zeroizing};
 
+pub(super) use self::width::run;
 use super::{DhJob, DhResult, Public};
 use crate::crypto::{Group, Rng, Secret};
 
@@ -17,34 +25,45 @@ pub(super) fn draw(group: Group, rng: &mut Rng) -> Secret<66> {
     Secret::filled(len, |exponent| rng.fill(exponent))
 }
 
-/// Carries out `job` in the group of `prime`, whose generator is 2.
+/// Carries out `job` in the group of `prime`, whose generator is 2; the prime may be shorter than
+/// its type.
 ///
 /// The prime is safe, so once 0, 1 and p-1 are refused every value has an order of (p-1)/2 at
 /// least, and tells nothing about the exponent.
 #[inline(never)]
-pub(super) fn run<const LIMBS: usize>(job: &DhJob, prime: &Prime<LIMBS>) -> Option<DhResult> {
+fn run_at<const LIMBS: usize>(job: &DhJob, prime: &Prime<LIMBS>) -> Option<DhResult> {
     let private = job.private.expose();
     let mut public = Public::new();
     if job.wants_public {
         let value = power(&Uint::from_u8(2), private, prime)?;
-        public.extend_from_slice(value.to_be_bytes().as_ref()).ok()?;
+        let octets = value.to_be_bytes();
+        public.extend_from_slice(last(octets.as_ref(), job.group)?).ok()?;
     }
     let Some(peer) = &job.peer_public else {
         return Some(DhResult::Done { public, shared: Secret::EMPTY });
     };
-    let shared = power(&parse_public(peer, prime)?, private, prime)?;
+    let shared = power(&parse_public(peer, job.group, prime)?, private, prime)?;
     let mut octets = shared.to_be_bytes();
-    let secret = Secret::copy_of(octets.as_ref());
+    let secret = last(octets.as_ref(), job.group).and_then(Secret::copy_of);
     octets.as_mut().zeroize();
     Some(DhResult::Done { public, shared: secret? })
 }
 
+/// The octets of a value of `group` among those of its type.
+fn last(octets: &[u8], group: Group) -> Option<&[u8]> {
+    octets.get(octets.len().checked_sub(group.public_len())?..)
+}
+
 /// A public value between 2 and p-2.
-fn parse_public<const LIMBS: usize>(octets: &[u8], prime: &Prime<LIMBS>) -> Option<Uint<LIMBS>> {
-    if octets.len() != Uint::<LIMBS>::BYTES {
+fn parse_public<const LIMBS: usize>(
+    octets: &[u8],
+    group: Group,
+    prime: &Prime<LIMBS>,
+) -> Option<Uint<LIMBS>> {
+    if octets.len() != group.public_len() {
         return None;
     }
-    let value = Uint::from_be_slice(octets);
+    let value = padded(octets)?;
     let last = prime.as_ref().wrapping_sub(&Uint::ONE);
     (value > Uint::ONE && value < last).then_some(value)
 }
@@ -55,14 +74,19 @@ fn power<const LIMBS: usize>(
     exponent: &[u8],
     prime: &Prime<LIMBS>,
 ) -> Option<Zeroizing<Uint<LIMBS>>> {
-    let mut padded = Zeroizing::new([0_u8; 512]);
-    let padded = padded.get_mut(..Uint::<LIMBS>::BYTES)?;
-    let start = padded.len().checked_sub(exponent.len())?;
-    padded.get_mut(start..)?.copy_from_slice(exponent);
-    let wide = Zeroizing::new(Uint::<LIMBS>::from_be_slice(padded));
+    let wide = Zeroizing::new(padded::<LIMBS>(exponent)?);
     let base = FixedMontyForm::new(base, &FixedMontyParams::new_vartime(*prime));
     let power = Zeroizing::new(base.pow_bounded_exp(&wide, 8 * exponent.len() as u32));
     Some(Zeroizing::new(power.retrieve()))
+}
+
+/// The number that `octets` tell, at most as wide as its type.
+fn padded<const LIMBS: usize>(octets: &[u8]) -> Option<Uint<LIMBS>> {
+    let mut padded = Zeroizing::new([0_u8; 512]);
+    let padded = padded.get_mut(..Uint::<LIMBS>::BYTES)?;
+    let start = padded.len().checked_sub(octets.len())?;
+    padded.get_mut(start..)?.copy_from_slice(octets);
+    Some(Uint::from_be_slice(padded))
 }
 
 /// The modulus of a group.
@@ -103,7 +127,8 @@ pub(super) const PRIME_2048: Prime<{ U2048::LIMBS }> = prime(
 );
 
 /// RFC 3526 §4.
-pub(super) const PRIME_3072: Prime<{ U3072::LIMBS }> = prime(
+#[cfg(feature = "modp-wide")]
+pub(super) const PRIME_3072: Prime<{ crypto_bigint::U3072::LIMBS }> = prime(
     "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74\
      020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F1437\
      4FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED\
@@ -119,7 +144,8 @@ pub(super) const PRIME_3072: Prime<{ U3072::LIMBS }> = prime(
 );
 
 /// RFC 3526 §5.
-pub(super) const PRIME_4096: Prime<{ U4096::LIMBS }> = prime(
+#[cfg(feature = "modp-wide")]
+pub(super) const PRIME_4096: Prime<{ crypto_bigint::U4096::LIMBS }> = prime(
     "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74\
      020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F1437\
      4FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED\

@@ -141,7 +141,7 @@ impl BlockCipherEncClosure for LockStep<'_, '_> {
         loop {
             self.0.sort_unstable_by_key(|lane| core::cmp::Reverse(lane.blocks.len()));
             let busy = self.0.iter().filter(|lane| !lane.blocks.is_empty()).count();
-            match busy {
+            match busy.min(LANES) {
                 0 => return,
                 1 => encrypt_together::<B, 1>(backend, self.0),
                 2 => encrypt_together::<B, 2>(backend, self.0),

@@ -217,6 +217,6 @@ static TX_RING: ConstStaticCell<[u8; 512]> = ConstStaticCell::new([0; 512]);
 static RX_RING: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
 static SHARED: Shared = Shared::new();
 static TABLES: ConstStaticCell<Tables> = ConstStaticCell::new(Tables::new());
-static BUFFERS: ConstStaticCell<Buffers<24>> = ConstStaticCell::new(Buffers::new());
+static BUFFERS: ConstStaticCell<Buffers<16>> = ConstStaticCell::new(Buffers::new());
 static NET: ConstStaticCell<NetMemory> = ConstStaticCell::new(NetMemory::new());
 static QUEUE: ConstStaticCell<PacketQueue<4, 8>> = ConstStaticCell::new(PacketQueue::new());

@@ -13,10 +13,9 @@ use crate::sys::uart::LastWords;
 #[panic_handler]
 fn on_panic(info: &PanicInfo<'_>) -> ! {
     cortex_m::interrupt::disable();
-    let (file, line) = info.location().map_or(("", 0), |place| (place.file(), place.line()));
-    // The end of a path says more than its beginning.
-    let file = file.rsplit_once("/src/").map_or(file, |(_, name)| name);
-    end(Cause::Panic, format_args!("{file}:{line}: {}", info.message()))
+    // The names of files are left out of the image.
+    let line = info.location().map_or(0, |place| place.line());
+    end(Cause::Panic, format_args!("line {line}: {}", info.message()))
 }
 
 // SAFETY: nothing of what was interrupted is touched, and nothing comes back.
