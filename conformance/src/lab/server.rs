@@ -17,6 +17,7 @@ pub const ON_TAP: &str = "192.168.30.250";
 pub const NETWORK: &str = "192.168.30.0/24";
 
 const READY_LIMIT: Duration = Duration::from_secs(20);
+const GOODBYE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Which server is dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,6 +153,15 @@ pub fn write_config(lab: &Lab<'_>, text: &str) -> Outcome<PathBuf> {
     let file = lab.folder().join("kumihimo.toml");
     fs::write(&file, text)?;
     Ok(file)
+}
+
+impl Drop for Server {
+    /// A server that is told to end says in its log what it dropped; one that is killed does not.
+    fn drop(&mut self) {
+        if self.kind == Kind::Kumihimo && matches!(self.process.ended(), Ok(None)) {
+            let _ = self.terminate(GOODBYE_LIMIT);
+        }
+    }
 }
 
 fn start_kumihimo(lab: &Lab<'_>, site: &Site, settings: &Settings) -> Outcome<Process> {
