@@ -50,6 +50,8 @@ pub struct Options {
     pub jobs: usize,
     /// Keeps logs of passed cases too.
     pub keep: bool,
+    /// Runs a case that failed a second time.
+    pub repeat: bool,
 }
 
 /// The lab of one case.
@@ -108,11 +110,13 @@ impl<'a> Lab<'a> {
         Namespace::create(&self.unique, role)
     }
 
-    /// Records what passes a device into `DEVICE.pcap`, headers and control messages whole.
-    pub fn capture(&self, namespace: &Namespace, device: &str) -> Outcome<Process> {
+    /// Records what passes a device and `filter` into `DEVICE.pcap`, headers and control messages
+    /// whole.
+    pub fn capture(&self, namespace: &Namespace, device: &str, filter: &str) -> Outcome<Process> {
         let file = self.folder.join(format!("{device}.pcap"));
         let mut command = namespace.command("tcpdump");
         command.args(["-i", device, "-U", "-Z", "root", "-s", "640", "-B", "16384", "-w"]);
-        Process::start(command.arg(file), &self.folder.join("tcpdump.log"))
+        let log = self.folder.join(format!("{device}-tcpdump.log"));
+        Process::start(command.arg(file).arg(filter), &log)
     }
 }

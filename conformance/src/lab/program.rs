@@ -24,7 +24,7 @@ pub struct Group {
     pub program: &'static str,
 }
 
-const USAGE: &str = "[--list] [--jobs N] [--keep] [--logs FOLDER] [--program FILE] [CASE…]";
+const USAGE: &str = "[--list] [--jobs N] [--keep] [--once] [--logs FOLDER] [--program FILE] [CASE…]";
 
 enum Wish {
     List,
@@ -66,6 +66,7 @@ impl Group {
             logs: target.parent().unwrap_or(&target).join("conformance"),
             jobs: 4,
             keep: false,
+            repeat: true,
         };
         let known = (self.cases)();
         let (mut chosen, mut list) = (Vec::new(), false);
@@ -74,11 +75,15 @@ impl Group {
             match word.as_str() {
                 "--list" => list = true,
                 "--keep" => options.keep = true,
+                "--once" => options.repeat = false,
                 "--jobs" => options.jobs = value()?.parse().map_err(|_| "--jobs needs a number")?,
                 "--logs" => options.logs = value()?.into(),
                 "--program" => options.program = value()?.into(),
                 // Not in the usage: the controls that show that the lab itself is right.
-                "--server" => options.kind = kind(&value()?)?,
+                "--server" => {
+                    options.kind = kind(&value()?)?;
+                    options.repeat = false;
+                }
                 name => match known.iter().find(|case| case.name == name) {
                     Some(case) => chosen.push(*case),
                     None => return Err(format!("no case {name}; `--list` shows them")),

@@ -1,4 +1,8 @@
 //! Runs cases side by side within the machine's means and reports each as it ends.
+//!
+//! A case that fails is run a second time, unless asked not to: guests and servers share few
+//! cores, and what a starved guest loses is no fault of the server. Nothing of that is silent:
+//! the first failure is reported, its logs stay, and the summary names the case.
 
 use std::fs;
 use std::panic;
@@ -18,6 +22,8 @@ struct Tally {
     passed: usize,
     failed: usize,
     skipped: usize,
+    /// Cases that passed only when they were repeated.
+    repeated: Vec<&'static str>,
 }
 
 struct Board {
@@ -56,8 +62,16 @@ pub fn run_cases(options: &Options, cases: &[Case]) -> bool {
                 let (board, changed) = (&board, &changed);
                 scope.spawn(move || {
                     let started = Instant::now();
-                    let outcome = run_one(options, &case, number);
+                    let mut outcome = run_one(options, &case, number);
+                    let repeated = options.repeat && matches!(outcome, Err(Failure::Failed(_)));
+                    if repeated {
+                        report_first(options, &case, &outcome, started.elapsed());
+                        outcome = run_one(options, &case, number);
+                    }
                     let mut board = lock(board);
+                    if repeated && outcome.is_ok() {
+                        board.tally.repeated.push(case.name);
+                    }
                     report(options, &case, &outcome, started.elapsed(), &mut board.tally);
                     board.running.retain(|(name, _)| *name != case.name);
                     board.free += need(&case, options);
@@ -77,6 +91,9 @@ pub fn run_cases(options: &Options, cases: &[Case]) -> bool {
         }
     });
     let tally = board.into_inner().unwrap_or_else(PoisonError::into_inner).tally;
+    if !tally.repeated.is_empty() {
+        println!("{group}: passed only the second time: {}", tally.repeated.join(", "));
+    }
     println!(
         "{group}: {} passed, {} failed, {} skipped",
         tally.passed, tally.failed, tally.skipped
@@ -130,13 +147,27 @@ fn report(
         }
         Err(Failure::Failed(why)) => {
             tally.failed += 1;
-            let mut lines = why.trim_end().lines();
-            println!("FAIL  {:<24} {} ({seconds:.1} s)", case.name, lines.next().unwrap_or(""));
-            lines.for_each(|line| println!("      {line}"));
-            println!("      logs: {}", folder.display());
-            show_tail(&folder, "server.log");
+            show_failure("FAIL", case, why, seconds, &folder);
         }
     }
+}
+
+/// Reports a failure after which the case is run once more; its logs move out of the way.
+fn report_first(options: &Options, case: &Case, outcome: &Outcome<String>, took: Duration) {
+    let Err(Failure::Failed(why)) = outcome else { return };
+    let kept = options.logs.join(format!("{}.first", case.name));
+    let _ = fs::remove_dir_all(&kept);
+    // Without logs the failure is still told.
+    let _ = fs::rename(options.logs.join(case.name), &kept);
+    show_failure("again", case, why, took.as_secs_f32(), &kept);
+}
+
+fn show_failure(word: &str, case: &Case, why: &str, seconds: f32, folder: &Path) {
+    let mut lines = why.trim_end().lines();
+    println!("{word:<5} {:<24} {} ({seconds:.1} s)", case.name, lines.next().unwrap_or(""));
+    lines.for_each(|line| println!("      {line}"));
+    println!("      logs: {}", folder.display());
+    show_tail(folder, "server.log");
 }
 
 fn show_tail(folder: &Path, log: &str) {

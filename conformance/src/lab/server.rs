@@ -16,6 +16,8 @@ pub const ON_TAP: &str = "192.168.30.250";
 /// The hub's network.
 pub const NETWORK: &str = "192.168.30.0/24";
 
+/// What is recorded of the hub: not the bulk of a transfer.
+const FEW: &str = "not tcp or tcp[tcpflags] & (tcp-syn | tcp-fin | tcp-rst) != 0";
 const READY_LIMIT: Duration = Duration::from_secs(20);
 const GOODBYE_LIMIT: Duration = Duration::from_secs(3);
 
@@ -52,6 +54,7 @@ pub struct Settings {
 pub struct Server {
     process: Process,
     kind: Kind,
+    _capture: Process,
 }
 
 impl Settings {
@@ -102,7 +105,8 @@ impl Server {
         };
         site.server.wait_for(tap)?;
         site.server.up(tap, &[&format!("{ON_TAP}/24")]).map_err(|e| e.during("the hub's TAP"))?;
-        Ok(Self { process, kind })
+        let capture = lab.capture(&site.server, tap, FEW)?;
+        Ok(Self { process, kind, _capture: capture })
     }
 
     /// The process, for signals and figures.
