@@ -43,6 +43,8 @@ pub struct Limits {
     pub leases: usize,
     /// Local users, over all hubs.
     pub users: usize,
+    /// Packets of one session that wait for ARP, at most [`crate::session::HELD_MAX`].
+    pub held_per_session: usize,
     /// Outputs that wait to be polled.
     pub outputs: usize,
     /// Facts among them.
@@ -77,6 +79,7 @@ impl Limits {
             floods: 32,
             leases: calls + 1_024,
             users: 10_000,
+            held_per_session: 4,
             outputs: 512,
             events: 256,
             frames: 256,
@@ -111,6 +114,7 @@ impl Limits {
             floods: 4,
             leases: peers * 2,
             users: 8,
+            held_per_session: 1,
             outputs: 34,
             events: 8,
             frames: 8,

@@ -24,7 +24,8 @@ pub struct Group {
     pub program: &'static str,
 }
 
-const USAGE: &str = "[--list] [--jobs N] [--keep] [--once] [--logs FOLDER] [--program FILE] [CASE…]";
+const USAGE: &str =
+    "[--list] [--jobs N] [--keep] [--once] [--logs FOLDER] [--program FILE] [CASE…]";
 
 enum Wish {
     List,

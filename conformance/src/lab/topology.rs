@@ -217,7 +217,7 @@ impl Site {
         seats: Vec<Seat>,
     ) -> Outcome<Self> {
         server.nft(COUNTERS)?;
-        let capture = lab.capture(&server, "wire")?;
+        let capture = lab.capture(&server, "wire", "")?;
         Ok(Self { seats, address, server, routers, _capture: capture })
     }
 

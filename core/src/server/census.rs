@@ -49,9 +49,8 @@ impl<P: Pool> Server<'_, P> {
     /// Counts everything. It walks the tables: for tests and for reports, not for each packet.
     pub fn census(&self) -> Census {
         let members = self.sessions.iter().filter_map(|(_, session)| session.member.as_ref());
-        let (members, held) = members.fold((0, 0), |(members, held), member| {
-            (members + 1, held + usize::from(member.held.is_some()))
-        });
+        let (members, held) =
+            members.fold((0, 0), |(members, held), member| (members + 1, held + member.held.len()));
         let hubs = self.hub_states.iter().flatten();
         Census {
             peers: self.ike.peer_count(),

@@ -41,7 +41,8 @@ impl<P: Pool> Server<'_, P> {
         let session = self.sessions.find_mut(id).ok_or(Refusal::Timeout)?;
         let mut host = Host::new(mac, name);
         host.set_mtu(session.mtu);
-        session.member = Some(Member { hub: state.id, port, user, number, host, held: None });
+        session.member =
+            Some(Member { hub: state.id, port, user, number, host, held: heapless::Vec::new() });
         Ok(())
     }
 

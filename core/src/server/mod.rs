@@ -53,7 +53,7 @@ use crate::ids::{PeerId, SessionId};
 use crate::ike::Ike;
 use crate::l2tp::Lns;
 use crate::limits::Limits;
-use crate::session::Session;
+use crate::session::{HELD_MAX, Session};
 use crate::store::{Backing, Empty, Lent, Place, Ring, Slab, Wheel};
 use crate::time::{Instant, earliest};
 use crate::{dhcp, host, ike, l2tp, nat, ppp};
@@ -91,6 +91,7 @@ pub struct Server<'a, P: Pool> {
     entering: Ring<'a, Entering<P::Buf>>,
     floods: Ring<'a, Flood<P::Buf>>,
     outputs: Outputs<'a, P::Buf>,
+    held_per_session: usize,
     /// Peers that are gone, whose tunnels are being taken down.
     leaving: Ring<'a, PeerId>,
     sweep: Sweep,
@@ -170,6 +171,7 @@ impl<'a, P: Pool> Server<'a, P> {
             entering: Ring::new(storage.server.entering),
             floods: Ring::new(storage.server.floods),
             outputs: Outputs::new(storage.server.outputs, storage.server.events),
+            held_per_session: limits.held_per_session.clamp(1, HELD_MAX),
             leaving: Ring::new(storage.server.leaving),
             sweep: Sweep::default(),
             orphans_from: None,

@@ -77,14 +77,18 @@ impl<P: Pool> Server<'_, P> {
         Ok(())
     }
 
-    /// Keeps a packet until its next hop answers ARP, in place of one that waited already.
+    /// Keeps a packet until its next hop answers ARP; where too many wait, in place of the oldest
+    /// (RFC 1122 §2.3.2.2).
     fn hold(&mut self, id: SessionId, held: Held<P::Buf>) -> Result<(), DropReason> {
+        let most = self.held_per_session;
         let session = self.sessions.find_mut(id).ok_or(DropReason::UnknownCall)?;
         let member = session.member.as_mut().ok_or(DropReason::LinkDown)?;
-        match member.held.replace(held) {
-            None => Ok(()),
-            Some(_) => Err(DropReason::ArpQueueFull),
+        let is_full = member.held.len() >= most;
+        if is_full && !member.held.is_empty() {
+            member.held.remove(0);
         }
+        member.held.push(held).map_err(|_| DropReason::ArpQueueFull)?;
+        if is_full { Err(DropReason::ArpQueueFull) } else { Ok(()) }
     }
 
     /// Takes a frame that the hub has for a client.
@@ -169,22 +173,23 @@ impl<P: Pool> Server<'_, P> {
                 });
             }
             Action::Resolved { next_hop, mac } => {
-                if let Some(held) = self.take_held(id, next_hop) {
+                while let Some(held) = self.take_held(id, next_hop) {
                     let entered = self.enter_packet(id, mac, held.packet);
                     self.count(entered);
                 }
             }
             Action::ResolveFailed { next_hop } => {
-                if self.take_held(id, next_hop).is_some() {
+                while self.take_held(id, next_hop).is_some() {
                     self.drops.count(DropReason::NoNextHop);
                 }
             }
         }
     }
 
-    /// Takes the packet that waits for `next_hop`.
+    /// Takes the oldest packet that waits for `next_hop`.
     fn take_held(&mut self, id: SessionId, next_hop: Ipv4Addr) -> Option<Held<P::Buf>> {
         let member = self.sessions.find_mut(id)?.member.as_mut()?;
-        member.held.take_if(|held| held.next_hop == next_hop)
+        let at = member.held.iter().position(|held| held.next_hop == next_hop)?;
+        Some(member.held.remove(at))
     }
 }

@@ -56,8 +56,8 @@ pub struct Member<B> {
     pub number: u32,
     /// Its host there.
     pub host: Host,
-    /// A packet that waits for its next hop's MAC address.
-    pub held: Option<Held<B>>,
+    /// Packets that wait for their next hop's MAC address, oldest first.
+    pub held: heapless::Vec<Held<B>, HELD_MAX>,
 }
 
 /// A packet of the client that waits for ARP.
@@ -68,6 +68,10 @@ pub struct Held<B> {
     /// The IPv4 packet.
     pub packet: Frame<B>,
 }
+
+/// Most packets of one session that wait for ARP: what a client sends at once to a neighbour that
+/// it has not talked to yet, as a resolver does that asks for two kinds of address.
+pub const HELD_MAX: usize = 4;
 
 impl<B> Session<B> {
     /// When the session wants to be called.

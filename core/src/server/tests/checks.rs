@@ -84,7 +84,7 @@ pub(super) fn check_at_rest(server: &Server<'_, Counting>, pool: &Counting, limi
         due = earliest(due, session.deadline());
         let Some(member) = &session.member else { continue };
         members += 1;
-        held += usize::from(member.held.is_some());
+        held += member.held.len();
         assert_eq!(server.hubs.owner(member.port), Some(PortOwner::Session(id)));
         assert_eq!(server.hubs.hub_of(member.port), Some(member.hub));
         assert!(server.hub_states.iter().flatten().any(|state| state.id == member.hub));

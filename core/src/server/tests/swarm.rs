@@ -157,6 +157,7 @@ fn limits(random: &mut Random) -> Limits {
         macs: small(8, full.macs),
         floods: small(1, full.floods),
         leases: small(3, full.leases),
+        held_per_session: small(1, full.held_per_session),
         outputs: small(40, full.outputs),
         events: small(12, full.events),
         frames: small(4, full.frames),

@@ -1,9 +1,10 @@
 //! Traffic between clients, the router, and machines behind a bridge.
 
 use super::packet::{self, BROADCAST, IPV4};
-use super::setup::{ROUTER, Setup};
+use super::setup::{ROUTER, Setup, limits};
 use super::world::{World, play};
 use crate::discard::DropReason;
+use crate::limits::Limits;
 use crate::ppp::tests::client::Habits;
 use crate::server::BridgeId;
 
@@ -241,8 +242,30 @@ fn a_client_that_negotiates_anew_gets_no_packet_before_it_has_proven_itself_anew
 }
 
 #[test]
-fn of_two_packets_that_wait_for_arp_the_newer_one_arrives_where_it_belongs() {
+fn what_a_client_sends_at_once_to_unknown_neighbours_waits_for_arp() {
     play(&Setup::default(), |world| {
+        let client = world.dial_up(Habits::default());
+        let stations = [world.add_station(BRIDGE), world.add_station(BRIDGE)];
+        let [first, second] = stations.map(|station| world.stations[station].ip);
+        world.with_client(client, |dialer, _| {
+            for id in 0..2 {
+                dialer.ping(first, id);
+                dialer.ping(second, id);
+            }
+        });
+        world.run_ms(1_000);
+        let dialer = &world.clients[client];
+        for id in 0..2 {
+            assert!(dialer.has_pong(first, id) && dialer.has_pong(second, id), "{id}");
+        }
+        assert_eq!(world.drops(DropReason::ArpQueueFull), 0);
+    });
+}
+
+#[test]
+fn where_one_packet_can_wait_for_arp_the_newer_of_two_arrives_where_it_belongs() {
+    let setup = Setup { limits: Limits { held_per_session: 1, ..limits(8) }, ..Setup::default() };
+    play(&setup, |world| {
         let client = world.dial_up(Habits::default());
         let stations = [world.add_station(BRIDGE), world.add_station(BRIDGE)];
         let [first, second] = stations.map(|station| world.stations[station].ip);
