@@ -103,7 +103,7 @@ const HEAD: f64 = 42.0;
 const PANEL_HEAD: f64 = 22.0;
 const BAR: f64 = 20.0;
 /// Longest bar.
-const ROOM: f64 = 340.0;
+const ROOM: f64 = 280.0;
 
 #[cfg(test)]
 mod tests {
@@ -117,7 +117,7 @@ mod tests {
         figures.note(Peer::Kumihimo, Metric::CpuUp, 0.0, (4, 4));
         let svg = draw(&figures, &[Peer::Kumihimo, Peer::SoftEther, Peer::Floor], "a & b");
         assert_eq!(svg.matches("no figure").count(), 3);
-        assert!(svg.contains("width=\"340.0\"") && svg.contains("width=\"113.3\""));
+        assert!(svg.contains("width=\"280.0\"") && svg.contains("width=\"93.3\""));
         assert!(svg.contains(">300 with 3 of 4<"), "{svg}");
         assert!(svg.contains("a &amp; b") && svg.trim_end().ends_with("</svg>"));
     }
