@@ -27,7 +27,7 @@ router_dial() {
   local name=$1 emulator=$2 case=$3 folder=$logs/boards/router-$1 file target
   target=${CARGO_TARGET_DIR:-$root/target}
   read -r file _ < <(conformance/cross "$name") || return 1
-  cargo build --release --locked -q -p kumihimo-conformance --bin clients || return 1
+  cargo build --release --locked -q -p kumihimo-conformance --bin clients --bin any-cpu || return 1
   mkdir -p "$folder"
   printf '#!/bin/sh\nexec %s %s "$@"\n' "$emulator" "$file" >"$folder/kumihimo"
   chmod +x "$folder/kumihimo"

@@ -4,7 +4,7 @@ packages=(
   user-mode-linux strongswan-starter strongswan-charon libcharon-extra-plugins
   libstrongswan-extra-plugins libstrongswan-standard-plugins xl2tpd ppp socat iperf3 iproute2
   iputils-ping nftables tcpdump kmod mount
-  procps util-linux
+  procps util-linux perl-base python3
 )
 rust=yes
 summary=own

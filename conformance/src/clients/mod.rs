@@ -4,6 +4,7 @@ mod dial;
 mod ipv6;
 mod load;
 mod loss;
+mod machine;
 mod nat;
 mod noise;
 mod proposals;
@@ -30,6 +31,7 @@ pub fn all() -> Vec<Case> {
         noise::CASES,
         service::CASES,
         start::CASES,
+        machine::CASES,
     ]
     .concat()
 }

@@ -7,14 +7,18 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::lab::{Failure, Lab, Outcome, Seat};
-use crate::{expect, fail};
+use crate::fail;
+use crate::lab::{Failure, Lab, Outcome, Seat, any_cpu, machine};
 
+/// What a guest runs.
+pub(super) const KERNEL: &str = "linux.uml";
+/// What it takes of the machine's memory at most.
+pub(super) const MEMORY_MIB: u64 = 256;
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running guest. Dropping it is a power cut.
@@ -37,15 +41,38 @@ pub struct Step {
     pub output: String,
 }
 
+/// What a step printed that had no end, and why it had none.
+struct Unended {
+    output: String,
+    why: Why,
+}
+
+enum Why {
+    Died,
+    Time(Duration),
+}
+
 impl Guest {
     /// Boots a guest on a seat; its console goes to `NAME.console` in the case's folder.
     pub fn boot(lab: &Lab<'_>, name: &str, seat: &Seat) -> Outcome<Self> {
+        let mut command = seat.command(&any_cpu::launcher()?.display().to_string());
+        command.arg(KERNEL).args(any_cpu::WITHOUT_AVX);
+        Self::start(lab, name, seat, command)
+    }
+
+    /// The same with the kernel as it is, which not every processor can run.
+    pub(crate) fn boot_plain(lab: &Lab<'_>, name: &str, seat: &Seat) -> Outcome<Self> {
+        Self::start(lab, name, seat, seat.command(KERNEL))
+    }
+
+    fn start(lab: &Lab<'_>, name: &str, seat: &Seat, mut command: Command) -> Outcome<Self> {
+        machine::has_memory()?;
         let folder = lab.folder().join(name);
         fs::create_dir_all(&folder)?;
         let init = lab.sources().join("guest-init");
-        let mut command = seat.command("linux.uml");
         command
-            .args(["mem=256M", "root=/dev/root", "rootflags=/", "rootfstype=hostfs", "ro"])
+            .arg(format!("mem={MEMORY_MIB}M"))
+            .args(["root=/dev/root", "rootflags=/", "rootfstype=hostfs", "ro"])
             .args(["con=null", "con0=fd:0,fd:1", "ssl=null", "quiet"])
             .arg(format!("init={}", init.display()))
             .arg(format!("vec0:transport=tap,ifname={},depth=128", seat.tap))
@@ -53,8 +80,8 @@ impl Guest {
             .arg(format!("steps={}", folder.display()))
             .args(seat.environment());
         // The folder for the guest's memory file must not be a slow one.
-        if Path::new("/dev/shm").is_dir() {
-            command.env("TMPDIR", "/dev/shm");
+        if Path::new(machine::MEMORY_FOLDER).is_dir() {
+            command.env("TMPDIR", machine::MEMORY_FOLDER);
         }
         let log = lab.folder().join(format!("{name}.console"));
         let (reader, writer) = std::io::pipe()?;
@@ -76,9 +103,16 @@ impl Guest {
         });
         let mut guest = Self { child, console, lines, folder, steps: 0, end: lab.end() };
         drop(command);
-        let started = guest.until("ready", BOOT_LIMIT).map_err(|e| e.during("guest boots"))?;
-        expect!(started.status == 0, "guest did not boot: {}", started.output);
-        Ok(guest)
+        match guest.until("ready", BOOT_LIMIT) {
+            Ok(Step { status: 0, .. }) => Ok(guest),
+            Ok(Step { output, .. }) | Err(Unended { output, why: Why::Died }) => {
+                fail!("{name} did not boot: {}", machine::last_words(&output))
+            }
+            Err(Unended { output, why: Why::Time(limit) }) => {
+                let last = machine::last_words(&output);
+                fail!("{name} did not boot within {} s: {last}", limit.as_secs())
+            }
+        }
     }
 
     /// Runs a script in the guest, whatever its status.
@@ -88,7 +122,16 @@ impl Guest {
         fs::write(self.folder.join(format!("{number}.sh")), script)?;
         writeln!(self.console, "{number}")
             .map_err(|e| Failure::failed(format!("the guest is gone: {e}")))?;
-        self.until(&number, limit).map_err(|e| e.during(first_line(script)))
+        self.until(&number, limit).map_err(|Unended { output, why }| {
+            let what = first_line(script);
+            Failure::failed(match why {
+                Why::Died => format!("{what}: the guest died: {}", machine::last_words(&output)),
+                Why::Time(limit) => {
+                    let limit_s = limit.as_secs_f32();
+                    format!("{what}: no end within {limit_s:.0} s; so far: {output}")
+                }
+            })
+        })
     }
 
     /// Runs a script that must succeed; returns what it printed.
@@ -102,13 +145,13 @@ impl Guest {
         Ok(step.output)
     }
 
-    fn until(&mut self, marker: &str, limit: Duration) -> Outcome<Step> {
+    fn until(&mut self, marker: &str, limit: Duration) -> Result<Step, Unended> {
         let end = (Instant::now() + limit).min(self.end);
         let marker = format!("@@ {marker} ");
         let mut output = String::new();
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
+            let why = match self.lines.recv_timeout(left) {
                 Ok(line) => {
                     if let Some(status) = line.strip_prefix(&marker) {
                         let status = status.trim().parse().unwrap_or(-1);
@@ -116,12 +159,12 @@ impl Guest {
                     }
                     output.push_str(&line);
                     output.push('\n');
+                    continue;
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    fail!("no end within {:.0} s; so far: {output}", limit.as_secs_f32())
-                }
-                Err(RecvTimeoutError::Disconnected) => fail!("the guest died: {output}"),
-            }
+                Err(RecvTimeoutError::Timeout) => Why::Time(limit),
+                Err(RecvTimeoutError::Disconnected) => Why::Died,
+            };
+            return Err(Unended { output, why });
         }
     }
 }

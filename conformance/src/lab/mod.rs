@@ -4,11 +4,13 @@
 //! process is bounded by a time limit and dies with the harness; namespaces that a killed harness
 //! left behind are removed by the next one.
 
+pub(crate) mod any_cpu;
 mod case;
 mod client;
 mod command;
 mod failure;
 mod guest;
+mod machine;
 mod netns;
 mod program;
 mod runner;
@@ -17,6 +19,7 @@ pub(crate) mod softether;
 mod topology;
 mod traffic;
 
+pub use any_cpu::hide_register_sets;
 pub use case::{Case, Lab, Options, Weight};
 pub use client::{Client, Dialled, PASSWORD, PSK, Profile, USER};
 pub use command::{Process, run};

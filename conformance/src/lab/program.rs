@@ -11,7 +11,7 @@ use std::thread;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::lab::{Case, Kind, Options, run_cases, sweep};
+use crate::lab::{Case, Kind, Options, machine, run_cases, sweep};
 
 /// A group of cases.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,12 @@ impl Group {
                 return ExitCode::from(2);
             }
         };
+        let lacks = machine::lacks();
+        if !lacks.is_empty() {
+            lacks.iter().for_each(|why| println!("FAIL  {:<24} {why}", "machine"));
+            println!("{}: 0 passed, {} failed, 0 skipped", self.name, lacks.len());
+            return ExitCode::FAILURE;
+        }
         sweep(false);
         self.clean_up_on_signal();
         let passed = run_cases(&options, &cases);
