@@ -133,7 +133,7 @@ fn harness_fails(lab: &Lab<'_>, mut wrapper: Command) -> Outcome<String> {
 
 const CHURN_SECONDS: u64 = 30;
 /// Of each kind, signals too.
-const LEAST: u64 = 100;
+const LEAST: u64 = 10;
 
 /// What a machine may lack: how to take it away within a mount namespace, and what is said then.
 const LOSSES: &[(&str, &str, &str)] = &[
