@@ -66,22 +66,19 @@ pub(crate) fn launcher() -> io::Result<PathBuf> {
 
 /// One system call fails where its first argument is this one.
 fn refuse(call: i64, argument: u32, errno: i32) -> Result<(), String> {
-    filter(call, argument, errno)
-        .map_err(|error| error.to_string())
-        .and_then(|program| apply_filter(&program).map_err(|error| cause(&error)))
+    install(call, argument, errno).map_err(|error| {
+        format!(
+            "this machine takes no seccomp filter ({error}): run on a kernel with \
+             CONFIG_SECCOMP_FILTER, or in a container that allows seccomp(2)"
+        )
+    })
 }
 
-fn filter(call: i64, argument: u32, errno: i32) -> Result<BpfProgram, seccompiler::BackendError> {
+fn install(call: i64, argument: u32, errno: i32) -> Result<(), seccompiler::Error> {
     let (dword, equal) = (SeccompCmpArgLen::Dword, SeccompCmpOp::Eq);
     let condition = SeccompCondition::new(0, dword, equal, argument.into())?;
     let rules = BTreeMap::from([(call, vec![SeccompRule::new(vec![condition])?])]);
     let fails = SeccompAction::Errno(errno.unsigned_abs());
-    SeccompFilter::new(rules, SeccompAction::Allow, fails, TargetArch::x86_64)?.try_into()
-}
-
-fn cause(error: &seccompiler::Error) -> String {
-    format!(
-        "this machine takes no seccomp filter ({error}): run on a kernel with CONFIG_SECCOMP_FILTER, \
-         or in a container that allows seccomp(2)"
-    )
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, fails, TargetArch::x86_64)?;
+    apply_filter(&BpfProgram::try_from(filter)?)
 }
