@@ -6,6 +6,14 @@
 # `summary=own` and lets the harness print it.
 # shellcheck shell=bash
 
+# What the lab of group clients needs: guests, and the namespaces around them.
+# shellcheck disable=SC2034
+guest_packages=(
+  user-mode-linux strongswan-starter strongswan-charon libcharon-extra-plugins
+  libstrongswan-extra-plugins libstrongswan-standard-plugins xl2tpd ppp socat iperf3 iproute2
+  iputils-ping nftables tcpdump kmod mount procps util-linux
+)
+
 # run_group GROUP [CASE…]
 run_group() {
   group=$1; shift
@@ -84,8 +92,8 @@ progress() {
 
 seconds_since() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f", to - from }'; }
 
-# install_packages PACKAGE…: what is not there yet. Services that the packages bring are not
-# started: the machine's ports stay free.
+# install_packages PACKAGE…: what is not there yet. Services that come with it are not started, now
+# or at the next boot: the machine's ports stay free. Those that were there stay as they are.
 install_packages() {
   local missing=() package
   for package in "$@"; do
@@ -94,8 +102,9 @@ install_packages() {
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   echo "conformance/run: installing ${missing[*]}"
-  local log=$logs/apt.log policy=/usr/sbin/policy-rc.d ours=no
+  local log=$logs/apt.log policy=/usr/sbin/policy-rc.d ours=no enabled service
   mkdir -p "$logs"
+  enabled=$(enabled_services)
   if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' >$policy
     chmod +x $policy
@@ -109,10 +118,30 @@ install_packages() {
     tail -n 15 "$log" >&2
     return 1
   fi
-  for package in strongswan-starter xl2tpd; do
-    [[ " ${missing[*]} " != *" $package "* ]] || ! command -v systemctl >/dev/null ||
-      systemctl -q disable "$package" 2>/dev/null || true
+  for service in $(comm -13 <(echo "$enabled") <(enabled_services)); do
+    disable_service "$service" >>"$log" 2>&1 || true
   done
+}
+
+# enabled_services: what starts at boot, sorted: units of systemd, and scripts of SysV's init.
+enabled_services() {
+  local link
+  for link in /etc/systemd/system/*.wants/*.{service,socket} /etc/rc[2-5].d/S??*; do
+    [ -L "$link" ] || continue
+    link=${link##*/}
+    case $link in
+      *.service | *.socket) echo "$link" ;;
+      *) echo "${link#S??}" ;;
+    esac
+  done | sort -u
+}
+
+# disable_service SERVICE: as enabled_services has it.
+disable_service() {
+  case $1 in
+    *.service | *.socket) systemctl -q disable "$1" || deb-systemd-helper disable "$1" ;;
+    *) update-rc.d "$1" disable ;;
+  esac
 }
 
 apt_install() {

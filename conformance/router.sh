@@ -5,9 +5,7 @@
 # shellcheck disable=SC2034
 router_packages=(
   ca-certificates gcc libc6-dev rustc-web cargo-web rust-web-src qemu-user-static
-  user-mode-linux strongswan-starter strongswan-charon libcharon-extra-plugins
-  libstrongswan-extra-plugins libstrongswan-standard-plugins xl2tpd ppp socat iperf3 iproute2
-  iputils-ping nftables tcpdump kmod mount procps util-linux
+  "${guest_packages[@]}"
 )
 
 # The figure is the size of the file, which must fit beside the firmware of a small router.

@@ -1,11 +1,6 @@
 # Stock clients in guests dial the real server. The cases are in conformance/src/clients.
 # shellcheck shell=bash disable=SC2034
-packages=(
-  user-mode-linux strongswan-starter strongswan-charon libcharon-extra-plugins
-  libstrongswan-extra-plugins libstrongswan-standard-plugins xl2tpd ppp socat iperf3 iproute2
-  iputils-ping nftables tcpdump kmod mount
-  procps util-linux perl-base python3
-)
+packages=("${guest_packages[@]}" python3)
 rust=yes
 summary=own
 

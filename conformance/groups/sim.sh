@@ -1,6 +1,9 @@
 # Worlds of clients, NAT boxes and servers, played in virtual time. docs/SIMULATOR.md.
 # shellcheck shell=bash disable=SC2034
-packages=(ca-certificates tshark softether-vpnserver softether-vpncmd iproute2 procps)
+packages=(
+  ca-certificates tshark softether-vpnserver softether-vpncmd iproute2 procps
+  "${guest_packages[@]}"
+)
 rust=yes
 
 cases() {
@@ -21,6 +24,7 @@ cases() {
   check speed sim_speed
   check dial-kumihimo sim_dial kumihimo
   check dial-softether sim_dial softether
+  check left-alone sim_left_alone
   # Last, for it leaves another build behind.
   check canary sim_canary
 }
@@ -28,6 +32,13 @@ cases() {
 # The same clients dial a real server over sockets. sim_dial kumihimo|softether
 sim_dial() {
   conformance/lab/dial-real.sh "$1" "$sim" "${sim%-sim}" "$logs/sim/dial-$1"
+}
+
+# A machine with a SoftEther of its own keeps it as it is.
+sim_left_alone() {
+  cargo build --release --locked --quiet -p kumihimo-conformance --bin clients --bin any-cpu ||
+    return 1
+  conformance/lab/left-alone.sh "${sim%/*}" "$logs/sim/left-alone"
 }
 
 # The tools find and shrink a fault that is there on purpose, and none where there is none.

@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# dial-real.sh kumihimo|softether SIM KUMIHIMO FOLDER: the simulator's clients dial a real server
-# over sockets, in a namespace made for it, and ping the router of its SecureNAT.
+# dial-real.sh kumihimo|softether SIM KUMIHIMO FOLDER [OPTION…]: the simulator's clients dial a
+# real server over sockets, in a namespace made for it, and ping the router of its SecureNAT.
+# OPTION: for `dial`, say `--profile CP-CROS`.
 #
 # It shows that the clients are honest: SoftEther knows nothing of this project. The last line on
 # descriptor 3 is the figure of a case. Needs root; the server's log is in FOLDER.
 # shellcheck disable=SC2317
 set -eu
 server=$1 sim=$2 kumihimo=$3 folder=$4
+shift 4
+lab=$(dirname "$0")
 netns=kumihimo-dial-$server-$$
 mkdir -p "$folder"
 children=()
@@ -61,30 +64,13 @@ TOML
 }
 
 start_softether() {
-  local at=$folder/softether
-  rm -rf "$at" && mkdir -p "$at"
-  cp /usr/libexec/softether/vpnserver/vpnserver /usr/libexec/softether/vpncmd/vpncmd "$at"
-  cp /usr/share/softether-common/hamcore.se2 "$at"
-  inside sh -c "mkdir -p /run/softether && mount -t tmpfs tmpfs /run/softether && cd '$at' &&
-    exec ./vpnserver execsvc" >"$folder/server.log" 2>&1 &
+  inside "$lab/softether" serve >"$folder/server.log" 2>&1 &
   children+=($!)
   printf '%s\n' 'Hub DEFAULT' 'UserCreate jiro /GROUP:none /REALNAME:none /NOTE:none' \
     'UserPasswordSet jiro /PASSWORD:pass' SecureNatEnable \
     'IPsecEnable /L2TP:yes /L2TPRAW:yes /ETHERIP:no /PSK:vpn /DEFAULTHUB:DEFAULT' \
-    >"$at/commands"
-  for _ in $(seq 40); do
-    (cd "$at" && inside ./vpncmd localhost:5555 /SERVER "/IN:$at/commands") \
-      >"$folder/vpncmd.log" 2>&1 && break
-    sleep 0.5
-  done
-  # It opens its UDP ports a moment later.
-  for _ in $(seq 50); do
-    inside ss -Hlun 'sport = :4500' | grep -q . && return 0
-    sleep 0.2
-  done
-  echo 'SoftEther does not serve IPsec'
-  cat "$folder/vpncmd.log"
-  return 1
+    >"$folder/commands"
+  inside "$lab/softether" configure "$folder/commands"
 }
 
 "start_$server"
@@ -95,7 +81,7 @@ tries=1
 for carrier in '' --bare; do
   for try in $(seq "$tries"); do
     # shellcheck disable=SC2086
-    inside "$sim" dial --server 10.9.0.1 --local 10.9.0.1 --ping 192.168.30.1 $carrier \
+    inside "$sim" dial --server 10.9.0.1 --local 10.9.0.1 --ping 192.168.30.1 $carrier "$@" \
       >"$folder/dial$carrier.txt" && break
     [ "$try" -lt "$tries" ] || failed=1
   done

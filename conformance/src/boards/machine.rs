@@ -73,6 +73,7 @@ impl Machine {
         let socket = |name: &str| format!("socket,id={name},server=on,wait=off,path={name}");
         let mut command = office.site.server.command("qemu-system-arm");
         command.args(["-machine", model.machine, "-display", "none", "-nodefaults"]);
+        command.arg("-no-user-config");
         command.args(["-semihosting-config", "enable=on,target=native"]);
         command.args(["-nic", "tap,id=lan,ifname=board,script=no,downscript=no,model=lan9118"]);
         let console = format!("{},logfile={},logappend=on", socket("console"), log.display());
