@@ -78,6 +78,8 @@ impl Guest {
             .arg(format!("vec0:transport=tap,ifname={},depth=128", seat.tap))
             .arg(format!("lab={}", lab.sources().display()))
             .arg(format!("steps={}", folder.display()))
+            // Otherwise it leaves a folder in the home of who runs it.
+            .arg(format!("uml_dir={}", folder.display()))
             .args(seat.environment());
         // The folder for the guest's memory file must not be a slow one.
         if Path::new(machine::MEMORY_FOLDER).is_dir() {
