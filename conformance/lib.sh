@@ -102,36 +102,41 @@ install_packages() {
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   echo "conformance/run: installing ${missing[*]}"
-  local log=$logs/apt.log policy=/usr/sbin/policy-rc.d ours=no enabled service
+  local log=$logs/apt.log outcome=0 enabled service
   mkdir -p "$logs"
   enabled=$(enabled_services)
-  if [ ! -e $policy ]; then
-    printf '#!/bin/sh\nexit 101\n' >$policy
-    chmod +x $policy
-    ours=yes
-  fi
-  local outcome=0
-  apt_install "${missing[@]}" >>"$log" 2>&1 || outcome=$?
-  [ $ours = no ] || rm -f $policy
+  (without_starts apt_install "${missing[@]}") >>"$log" 2>&1 || outcome=$?
+  for service in $(comm -13 <(echo "$enabled") <(enabled_services)); do
+    disable_service "$service" >>"$log" 2>&1 || true
+  done
   if [ $outcome -ne 0 ]; then
     echo "conformance/run: apt-get install ${missing[*]} failed, see $log" >&2
     tail -n 15 "$log" >&2
     return 1
   fi
-  for service in $(comm -13 <(echo "$enabled") <(enabled_services)); do
-    disable_service "$service" >>"$log" 2>&1 || true
-  done
+}
+
+# without_starts COMMAND…: while it runs, no package starts a service. In a shell of its own, whose
+# end takes that back.
+without_starts() {
+  local policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod +x $policy
+  fi
+  "$@"
 }
 
 # enabled_services: what starts at boot, sorted: units of systemd, and scripts of SysV's init.
 enabled_services() {
   local link
-  for link in /etc/systemd/system/*.wants/*.{service,socket} /etc/rc[2-5].d/S??*; do
+  for link in /etc/systemd/system/*.wants/*.* /etc/rc[2-5].d/S??*; do
     [ -L "$link" ] || continue
     link=${link##*/}
     case $link in
-      *.service | *.socket) echo "$link" ;;
-      *) echo "${link#S??}" ;;
+      S??*) echo "${link#S??}" ;;
+      *) echo "$link" ;;
     esac
   done | sort -u
 }
@@ -139,7 +144,7 @@ enabled_services() {
 # disable_service SERVICE: as enabled_services has it.
 disable_service() {
   case $1 in
-    *.service | *.socket) systemctl -q disable "$1" || deb-systemd-helper disable "$1" ;;
+    *.*) systemctl -q disable "$1" || deb-systemd-helper disable "$1" ;;
     *) update-rc.d "$1" disable ;;
   esac
 }

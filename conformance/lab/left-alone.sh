@@ -22,7 +22,7 @@ unchanged() {
   shift
   before=$(listing)
   "$@" || { echo "$what: the command failed"; return 1; }
-  diff <(echo "$before") <(listing) || { echo "$what: not left alone"; return 1; }
+  diff <(echo "$before") <(echo "$(listing)") || { echo "$what: not left alone"; return 1; }
 }
 
 # set_up FOLDER: the machine's server is started and gets its password.
@@ -35,8 +35,7 @@ set_up() {
   printf '%s\n' 'ServerPasswordSet secret' Flush >"$1/password"
   for _ in $(seq 50); do
     said=$(timeout 10 "$lab/covered" /tmp -- /usr/libexec/softether/vpncmd/vpncmd \
-      localhost:5555 /SERVER /IN:/dev/fd/3 3<"$1/password" </dev/null) || true
-    [[ $said != *'Saving completed'* ]] || return 0
+      localhost:5555 /SERVER /IN:/dev/fd/3 3<"$1/password" </dev/null) && return 0
     sleep 0.2
   done
   echo "$said"
@@ -44,13 +43,14 @@ set_up() {
 }
 
 pretended() {
-  local programs=$1 folder=$2
+  local programs=$1 folder=$2 said
   # SoftEther's processes end with the namespace.
   unshare --net --pid --fork --kill-child --mount-proc "$0" --set-up "$folder"
   unchanged dial-real.sh "$lab/dial-real.sh" softether "$programs/kumihimo-sim" \
     "$programs/kumihimo" "$folder/dial-real" --profile CP-CROS
   unchanged clients "$programs/clients" --server softether --logs "$folder" dial-udp
-  echo "$(find "${state[@]}" -type f | wc -l) files of the machine's SoftEther are the same" >&3
+  said="$(find "${state[@]}" -type f | wc -l) files of the machine's SoftEther are the same"
+  { echo "$said" >&3; } 2>/dev/null || echo "$said"
 }
 
 case $1 in
@@ -59,7 +59,7 @@ case $1 in
   *)
     pretend=("$lab/covered" "${state[@]}" -- "$0" --pretended "$1" "$2")
     # One that runs here writes its logs meanwhile.
-    ! pgrep -x vpnserver >/dev/null || exec "${pretend[@]}"
+    ! pgrep -x -r R,S,D vpnserver >/dev/null || exec "${pretend[@]}"
     unchanged 'this machine' "${pretend[@]}"
     ;;
 esac

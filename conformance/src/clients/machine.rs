@@ -19,14 +19,14 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "guest-threads",
-        shows: "threads of a guest copy, hash and take signals for 30 s: every result is right",
+        shows: "threads of a guest copy, hash, encrypt and take signals for 30 s: each result is right",
         limit: Duration::from_secs(120),
         weight: Weight::Heavy,
         run: guest_threads,
     },
     Case {
         name: "machine-lacks",
-        shows: "no seccomp, no linux.uml, no /dev/net/tun, a small /dev/shm: one line each",
+        shows: "no seccomp, no linux.uml, no /dev/net/tun, no good /dev/shm: one line each",
         limit: Duration::from_secs(60),
         weight: Weight::Light,
         run: machine_lacks,
@@ -143,7 +143,8 @@ const LOSSES: &[(&str, &str, &str)] = &[
         "apt-get install user-mode-linux",
     ),
     ("no TUN", "mount -t tmpfs none /dev/net", "modprobe tun"),
-    ("a small /dev/shm", "mount -t tmpfs -o size=64m none /dev/shm", "remount,size="),
+    ("a small /dev/shm", "mount -t tmpfs -o size=64m none /dev/shm", "size=4G"),
+    ("/dev/shm noexec", "mount -t tmpfs -o noexec none /dev/shm", "remount,exec"),
 ];
 
 /// Stops a child of its own and reads its registers as a set (`NT_PRSTATUS`).

@@ -22,11 +22,12 @@ use seccompiler::{
 use crate::lab::{Failure, Outcome};
 
 /// Kernel arguments of a guest that become the environment of its init: glibc, OpenSSL and NSS use
-/// no AVX. Without `AVX_Fast_Unaligned_Load` among them glibc's `memcpy` still does.
+/// no AVX. Without `AVX_Fast_Unaligned_Load` among them glibc's `memcpy` still does. The bits for
+/// OpenSSL are those of CPUID 1 (AVX, FMA, XOP) and 7 (AVX2, each AVX-512, VAES, VPCLMULQDQ).
 pub(crate) const WITHOUT_AVX: [&str; 4] = [
     "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX_Fast_Unaligned_Load,-AVX,-AVX2,-AVX512F,-AVX512VL,\
      -AVX512BW,-RTM,-ERMS",
-    "OPENSSL_ia32cap=~0x1000000000000000:~0x20",
+    "OPENSSL_ia32cap=~0x1000180000000000:~0x600dc230020",
     "NSS_DISABLE_AVX=1",
     "NSS_DISABLE_AVX2=1",
 ];

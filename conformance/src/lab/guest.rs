@@ -6,14 +6,14 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::fail;
 use crate::lab::{Failure, Lab, Outcome, Seat, any_cpu, machine};
+use crate::{expect, fail};
 
 /// What a guest runs.
 pub(super) const KERNEL: &str = "linux.uml";
@@ -70,6 +70,14 @@ impl Guest {
         let folder = lab.folder().join(name);
         fs::create_dir_all(&folder)?;
         let init = lab.sources().join("guest-init");
+        for path in [&folder, &init] {
+            let told = path.to_str().filter(|path| !path.contains(char::is_whitespace));
+            expect!(
+                told.is_some(),
+                "a guest cannot be told a path with blanks: {}",
+                path.display()
+            );
+        }
         command
             .arg(format!("mem={MEMORY_MIB}M"))
             .args(["root=/dev/root", "rootflags=/", "rootfstype=hostfs", "ro"])
@@ -81,10 +89,7 @@ impl Guest {
             // Otherwise it leaves a folder in the home of who runs it.
             .arg(format!("uml_dir={}", folder.display()))
             .args(seat.environment());
-        // The folder for the guest's memory file must not be a slow one.
-        if Path::new(machine::MEMORY_FOLDER).is_dir() {
-            command.env("TMPDIR", machine::MEMORY_FOLDER);
-        }
+        command.env("TMPDIR", machine::MEMORY_FOLDER);
         let log = lab.folder().join(format!("{name}.console"));
         let (reader, writer) = std::io::pipe()?;
         command.stdin(Stdio::piped()).stdout(writer.try_clone()?).stderr(writer);

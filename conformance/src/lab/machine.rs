@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Each thing that the machine lacks for guests, with what to do about it.
 pub(super) fn lacks() -> Vec<String> {
-    [has_kernel(), has_tun(), has_seccomp(), has_memory()]
+    [has_kernel(), has_tun(), has_seccomp(), has_memory_folder().and_then(|()| has_memory())]
         .into_iter()
         .filter_map(|outcome| outcome.err().map(|why| why.to_string()))
         .collect()
@@ -56,6 +56,19 @@ fn has_seccomp() -> Outcome<()> {
     Ok(())
 }
 
+/// The folder for the guests' memory must not be a slow one, and hold what is executed.
+fn has_memory_folder() -> Outcome<()> {
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    let mount = mounts.lines().rfind(|line| line.split(' ').nth(1) == Some(MEMORY_FOLDER));
+    let Some(mount) = mount else {
+        fail!("no tmpfs at {MEMORY_FOLDER}: mkdir -p {MEMORY_FOLDER} && {MOUNT}")
+    };
+    if mount.split(' ').nth(3).unwrap_or_default().split(',').any(|option| option == "noexec") {
+        fail!("{MEMORY_FOLDER} is mounted noexec, a guest's memory is executed: {REMEDY}");
+    }
+    Ok(())
+}
+
 /// Whether one more guest fits into the machine's memory.
 pub(super) fn has_memory() -> Outcome<()> {
     let meminfo = fs::read_to_string("/proc/meminfo")?;
@@ -69,8 +82,7 @@ pub(super) fn has_memory() -> Outcome<()> {
     let number = said.lines().nth(1).and_then(|line| line.trim().parse::<u64>().ok());
     if let Some(free_mib) = number.filter(|&free| free < MEMORY_MIB) {
         fail!(
-            "{free_mib} MiB free in {MEMORY_FOLDER}, a guest takes {MEMORY_MIB}: \
-             mount -o remount,size=4G {MEMORY_FOLDER}, or start the container with --shm-size 4g"
+            "{free_mib} MiB free in {MEMORY_FOLDER}, a guest takes {MEMORY_MIB}: {REMEDY}, or --jobs 1"
         );
     }
     Ok(())
@@ -100,10 +112,13 @@ const CAUSES: &[(&str, &str)] = &[
         "ptrace set fp regs failed",
         ": this processor has registers that the guest's kernel cannot save; any-cpu hides them",
     ),
-    ("likely just ran out of space", ": mount -o remount,size=4G /dev/shm"),
+    ("likely just ran out of space", ": mount -o remount,size=4G /dev/shm, or --jobs 1"),
     ("Failed to open /dev/net/tun", ": modprobe tun, or give the container that device"),
     ("Kernel panic", ""),
 ];
+const MOUNT: &str = "mount -t tmpfs -o size=4G tmpfs /dev/shm";
+const REMEDY: &str = "mount -o remount,exec,size=4G /dev/shm, or start the container with \
+                      --tmpfs /dev/shm:exec,size=4g";
 const SILENT: &str = "it said nothing";
 const TUN: &str = "/dev/net/tun";
 
@@ -132,7 +147,7 @@ mod tests {
             <0>Kernel panic - not syncing: Kernel mode signal 7\n";
         let words = last_words(console);
         assert!(words.starts_with("Bus error - the host /dev/shm"), "{words}");
-        assert!(words.ends_with("mount -o remount,size=4G /dev/shm"), "{words}");
+        assert!(words.ends_with("mount -o remount,size=4G /dev/shm, or --jobs 1"), "{words}");
     }
 
     #[test]

@@ -134,9 +134,11 @@ pub fn sweep(own: bool) {
     }
 }
 
+/// Whether a harness has this process identifier, and is no zombie: those have no program.
 fn is_harness(pid: &str) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/comm"))
-        .is_ok_and(|comm| matches!(comm.trim(), "clients" | "boards" | "compare"))
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+        && fs::read_to_string(format!("/proc/{pid}/comm"))
+            .is_ok_and(|comm| matches!(comm.trim(), "clients" | "boards" | "compare"))
 }
 
 /// Kills what runs in the namespace, which includes the stubs of a guest's processes.
