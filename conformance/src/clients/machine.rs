@@ -19,7 +19,7 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "guest-threads",
-        shows: "threads of a guest copy, hash, encrypt and take signals for 30 s: each result is right",
+        shows: "threads of a guest copy, hash, encrypt, take signals: each result is right",
         limit: Duration::from_secs(120),
         weight: Weight::Heavy,
         run: guest_threads,
