@@ -82,7 +82,8 @@ pub(super) fn has_memory() -> Outcome<()> {
     let number = said.lines().nth(1).and_then(|line| line.trim().parse::<u64>().ok());
     if let Some(free_mib) = number.filter(|&free| free < MEMORY_MIB) {
         fail!(
-            "{free_mib} MiB free in {MEMORY_FOLDER}, a guest takes {MEMORY_MIB}: {REMEDY}, or --jobs 1"
+            "{free_mib} MiB free in {MEMORY_FOLDER}, a guest takes {MEMORY_MIB}: \
+             {REMEDY}, or --jobs 1"
         );
     }
     Ok(())

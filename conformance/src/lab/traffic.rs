@@ -85,8 +85,8 @@ fn summary(output: &str) -> &str {
     output.lines().find(|line| line.contains("packets transmitted")).unwrap_or(output)
 }
 
-/// Requests behind those that count, a second of them: `ping` waits 0.2 s for its last answer, which
-/// a starved guest may not find in time.
+/// Requests behind those that count, a second of them: `ping` waits 0.2 s for its last answer,
+/// which a starved guest may not find in time.
 const MORE: u32 = 5;
 
 #[cfg(test)]
