@@ -105,7 +105,7 @@ install_packages() {
   local log=$logs/apt.log outcome=0 enabled service
   mkdir -p "$logs"
   enabled=$(enabled_services)
-  (without_starts apt_install "${missing[@]}") >>"$log" 2>&1 || outcome=$?
+  without_starts apt_install "${missing[@]}" >>"$log" 2>&1 || outcome=$?
   for service in $(comm -13 <(echo "$enabled") <(enabled_services)); do
     disable_service "$service" >>"$log" 2>&1 || true
   done
@@ -118,15 +118,15 @@ install_packages() {
 
 # without_starts COMMAND…: while it runs, no package starts a service. In a shell of its own, whose
 # end takes that back.
-without_starts() {
-  local policy=/usr/sbin/policy-rc.d
+without_starts() (
+  policy=/usr/sbin/policy-rc.d
   if [ ! -e $policy ]; then
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    trap 'rm -f $policy' EXIT
     printf '#!/bin/sh\nexit 101\n' >$policy
     chmod +x $policy
   fi
   "$@"
-}
+)
 
 # enabled_services: what starts at boot, sorted: units of systemd, and scripts of SysV's init.
 enabled_services() {

@@ -4,7 +4,7 @@
 //! that dial with stock Linux software, [`boards`] those that dial into firmware. [`tidy`],
 //! [`layers`] and [`licences`] are what the source tree itself has to keep to, [`ceilings`] what
 //! the packet path may cost; [`compare`] puts it beside its peers, and [`load`] makes the traffic.
-//! [`uf2`] packs firmware for a boot loader.
+//! [`uf2`] packs firmware for a boot loader, and [`proc`] reads what the kernel tells.
 
 pub mod boards;
 pub mod ceilings;
@@ -14,6 +14,7 @@ pub mod lab;
 pub mod layers;
 pub mod licences;
 pub mod load;
+pub mod proc;
 pub mod source;
 pub mod tidy;
 pub mod uf2;

@@ -14,6 +14,7 @@ use std::process::{Command, ExitCode};
 use std::{fs, thread};
 
 use kumihimo_conformance::ceilings::{FILE, Table, total_of};
+use kumihimo_conformance::proc;
 
 /// What callgrind can only show a program if the machine has it.
 const FLAGS: &[&str] = &["aes", "pclmulqdq", "sse4_2", "avx2", "bmi2"];
@@ -191,7 +192,7 @@ fn unfit_machine() -> Option<String> {
         return Some("counts are those of x86-64".to_owned());
     }
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let flags = text.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+    let flags = proc::field(&text, "flags").unwrap_or_default();
     let missing = FLAGS.iter().find(|flag| !flags.split_whitespace().any(|have| have == **flag))?;
     Some(format!("this processor has no {missing}, so other code would run"))
 }

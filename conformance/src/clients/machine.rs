@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::lab::any_cpu::{behind, forbid_seccomp, launcher, pretend_amx};
 use crate::lab::{Case, Guest, Lab, Outcome, Seat, Site, Weight, run};
-use crate::{expect, fail};
+use crate::{expect, fail, proc};
 
 /// The cases of this file.
 pub(crate) const CASES: &[Case] = &[
@@ -79,12 +79,9 @@ fn register_sets(mut perl: Command) -> Outcome<String> {
 /// The processor's name, and whether it has AMX.
 fn processor() -> Outcome<(String, bool)> {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
-    let after = |name: &str| {
-        let line = cpuinfo.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_once(": ")).map_or("?", |(_, value)| value)
-    };
-    let has_amx = after("flags").split(' ').any(|flag| flag == "amx_tile");
-    Ok((after("model name").to_owned(), has_amx))
+    let field = |name: &str| proc::field(&cpuinfo, name).unwrap_or("?");
+    let has_amx = field("flags").split(' ').any(|flag| flag == "amx_tile");
+    Ok((field("model name").to_owned(), has_amx))
 }
 
 fn guest_threads(lab: &Lab<'_>) -> Outcome<String> {

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use super::{Figures, METRICS, Metric, Peer, Summary};
+use crate::proc;
 
 /// A row for each metric, a column for each peer, and the ratio of the first two; below, what went
 /// wrong.
@@ -106,10 +107,7 @@ pub(super) fn number(value: f64) -> String {
 pub fn where_and_how(words: &[String], load: &str) -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
-    let field = |name: &str| {
-        let line = cpuinfo.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_once(": ")).map_or("?", |(_, value)| value).to_owned()
-    };
+    let field = |name: &str| proc::field(&cpuinfo, name).unwrap_or("?");
     let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
     let kernel = read("/proc/sys/kernel/osrelease");
     let said = |program: &str, words: &[&str]| {

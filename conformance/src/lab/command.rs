@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::lab::{Failure, Outcome};
-use crate::{expect, fail};
+use crate::{expect, fail, proc};
 
 /// Runs a command to its end with `input` on stdin; returns its status and all it printed.
 pub fn run(command: &mut Command, input: &str, limit: Duration) -> Outcome<(ExitStatus, String)> {
@@ -141,8 +141,7 @@ impl Process {
     /// Memory that it holds, in KiB.
     pub fn resident_kib(&self) -> Outcome<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        match line.and_then(|line| line.split_whitespace().next()?.parse().ok()) {
+        match proc::number(&status, "VmRSS") {
             Some(kib) => Ok(kib),
             None => fail!("no VmRSS of process {}", self.pid()),
         }

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::fail;
 use crate::lab::guest::{KERNEL, MEMORY_MIB};
 use crate::lab::{Outcome, any_cpu, run};
+use crate::{fail, proc};
 
 /// Where the file is that is a guest's memory.
 pub(super) const MEMORY_FOLDER: &str = "/dev/shm";
@@ -72,15 +72,14 @@ fn has_memory_folder() -> Outcome<()> {
 /// Whether one more guest fits into the machine's memory.
 pub(super) fn has_memory() -> Outcome<()> {
     let meminfo = fs::read_to_string("/proc/meminfo")?;
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    if let Some(free_mib) = number.map(|kib| kib / 1024).filter(|&free| free < MEMORY_MIB) {
+    let free_mib = proc::number(&meminfo, "MemAvailable").map(|kib| kib / 1024);
+    if let Some(free_mib) = free_mib.filter(|&free| free < MEMORY_MIB) {
         fail!("{free_mib} MiB of memory free, a guest takes {MEMORY_MIB}: free some, or --jobs 1");
     }
     let mut df = Command::new("df");
     let (_, said) = run(df.args(["--output=avail", "--block-size=1M", MEMORY_FOLDER]), "", LIMIT)?;
-    let number = said.lines().nth(1).and_then(|line| line.trim().parse::<u64>().ok());
-    if let Some(free_mib) = number.filter(|&free| free < MEMORY_MIB) {
+    let free_mib = said.lines().nth(1).and_then(|line| line.trim().parse::<u64>().ok());
+    if let Some(free_mib) = free_mib.filter(|&free| free < MEMORY_MIB) {
         fail!(
             "{free_mib} MiB free in {MEMORY_FOLDER}, a guest takes {MEMORY_MIB}: \
              {REMEDY}, or --jobs 1"
@@ -108,13 +107,11 @@ fn without_level(line: &str) -> &str {
 
 /// What guests die of, the cause before what follows from it.
 const CAUSES: &[(&str, &str)] = &[
-    ("any-cpu: ", ""),
     (
         "ptrace set fp regs failed",
         ": this processor has registers that the guest's kernel cannot save; any-cpu hides them",
     ),
     ("likely just ran out of space", ": mount -o remount,size=4G /dev/shm, or --jobs 1"),
-    ("Failed to open /dev/net/tun", ": modprobe tun, or give the container that device"),
     ("Kernel panic", ""),
 ];
 const MOUNT: &str = "mount -t tmpfs -o size=4G tmpfs /dev/shm";

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::proc;
+
 /// What a process used so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Usage {
@@ -26,8 +28,7 @@ impl Usage {
             return None;
         }
         let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let rss_kib = line.split_whitespace().next()?.parse().ok()?;
+        let rss_kib = proc::number(status, "VmRSS")?;
         Some(Self { cpu_seconds: ticks as f64 / TICKS_PER_SECOND, rss_kib })
     }
 }
