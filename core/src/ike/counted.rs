@@ -23,6 +23,10 @@ pub struct Counted {
     pub exchanges: usize,
     /// Key exchanges that were asked for, and whose result is waited for.
     pub questions: usize,
+    /// Names by which peers, negotiations and pairs are found.
+    pub names: usize,
+    /// Deadlines of peers and negotiations.
+    pub timers: usize,
 }
 
 impl Ike<'_> {
@@ -48,6 +52,8 @@ impl Ike<'_> {
             children: self.children.len(),
             exchanges: self.exchanges.len(),
             questions: phase1.count() + phase2.count(),
+            names: self.by_initiator.len() + self.by_identity.len() + self.by_spi.len(),
+            timers: self.wheel.armed_count(),
         }
     }
 }
