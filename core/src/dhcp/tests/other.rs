@@ -10,10 +10,9 @@ fn offers_and_grants_name_half_and_seven_eighths_of_the_lease() {
         bench.dhcp.configure(hub(0), &SecureNatConfig { lease, ..config(10, 20) }).unwrap();
         let mut request = message(MessageType::Request, 1);
         request.options.requested_address = Some(ip(10));
-        for (message, kind) in [
-            (message(MessageType::Discover, 1), MessageType::Offer),
-            (request, MessageType::Ack),
-        ] {
+        for (message, kind) in
+            [(message(MessageType::Discover, 1), MessageType::Offer), (request, MessageType::Ack)]
+        {
             let answer = bench.send(hub(0), &message).unwrap().unwrap();
             assert_eq!((answer.kind, answer.lease_secs), (kind, Some(secs as u32)));
             assert_eq!(answer.times, [Some(renewal), Some(rebinding)]);
