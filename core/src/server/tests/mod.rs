@@ -26,4 +26,5 @@ mod shutdown;
 mod station;
 mod swarm;
 mod traffic;
+mod waiting;
 mod world;
