@@ -28,7 +28,7 @@ pub(super) struct Ipsec {
     /// UDP port that L2TP has inside ESP.
     pub(super) l2tp_port: u16,
     /// Message ids of our quick modes.
-    begun: Vec<u32>,
+    pub(super) begun: Vec<u32>,
     /// Quick modes that the server began: their first message and our answer.
     pub(super) answered: Vec<(u32, Vec<u8>, Datagram)>,
     /// Notifications and deletions that came.
@@ -40,6 +40,8 @@ pub(super) struct Ipsec {
     pub(super) ignores_ike: bool,
     /// Whether there is no NAT, and ESP goes without UDP.
     pub(super) is_bare: bool,
+    /// Says that it has no SAs but the one that it dials.
+    pub(super) initial_contact: bool,
     sent: Vec<Datagram>,
 }
 
@@ -61,9 +63,16 @@ pub(super) struct Sa {
 }
 
 impl Ipsec {
-    pub(super) fn new(seed: u8, now: u64, address: IpAddr) -> Self {
+    /// An initiator that is as `change` leaves it when it says its first message.
+    pub(super) fn new(
+        seed: u8,
+        now: u64,
+        address: IpAddr,
+        change: impl FnOnce(&mut Client),
+    ) -> Self {
         let mut ike = Client::new(seed);
         ike.psk = PSK.to_vec();
+        change(&mut ike);
         let mut ipsec = Self {
             ike,
             stage: Stage::Second,
@@ -81,6 +90,7 @@ impl Ipsec {
             address,
             ignores_ike: false,
             is_bare: false,
+            initial_contact: false,
             sent: Vec::new(),
         };
         let first = ipsec.ike.first();
@@ -111,12 +121,26 @@ impl Ipsec {
 
     /// Deletes the newest pair and the IKE SA.
     pub(super) fn hang_up(&mut self) {
+        self.asked = None;
+        if self.ignores_ike {
+            return;
+        }
         let spi = self.ike.quick.spi.to_be_bytes();
         let cookies = [&self.ike.cookies.0[..], &self.ike.cookies.1].concat();
         for body in [client::delete(3, &[&spi]), client::delete(1, &[&cookies])] {
             self.inform(&[(12, body)]);
         }
-        self.asked = None;
+    }
+
+    /// Deletes the newest pair, and keeps the IKE SA.
+    pub(super) fn delete_pair(&mut self) {
+        let spi = self.ike.quick.spi.to_be_bytes();
+        self.inform(&[(12, client::delete(3, &[&spi]))]);
+    }
+
+    /// Whether the last message of main mode is under way.
+    pub(super) const fn has_sent_fifth(&self) -> bool {
+        matches!(self.stage, Stage::Sixth)
     }
 
     pub(super) fn send_l2tp(&mut self, message: Vec<u8>) {
@@ -163,7 +187,7 @@ impl Ipsec {
                 self.ask(now, 500, third);
             }
             Stage::Fourth if exchange == 2 && first == 4 => {
-                let fifth = self.ike.fifth(message, false);
+                let fifth = self.ike.fifth(message, self.initial_contact);
                 self.stage = Stage::Sixth;
                 if let Some(outer) = self.ike.outer {
                     let [theirs, ours] = outer.map(|address| self.ike.hash_of(address));
