@@ -21,6 +21,7 @@ mod noise;
 mod packet;
 mod pool;
 mod refuse;
+mod reload;
 mod setup;
 mod shutdown;
 mod station;
