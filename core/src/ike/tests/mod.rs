@@ -16,6 +16,7 @@ mod abuse;
 pub(crate) mod client;
 mod contact;
 mod dial;
+mod dialects;
 mod initiator;
 mod keymat;
 mod life;
