@@ -14,7 +14,7 @@ use crate::crypto::dh::{DhJob, DhResult};
 use crate::crypto::prf::{digest, hmac};
 use crate::crypto::{Cipher, Group, Hash, Rng};
 
-pub(crate) use offer::{Proposal, attributes, change, delete, notify, phase1, proposals, sa};
+pub(crate) use offer::*;
 
 pub(crate) const RFC_3947: &str = "4a131c81070358455c5728f20e95452f";
 pub(crate) const DRAFT_02_N: &str = "90cb80913ebb696e086381b5ec427b1f";
@@ -29,6 +29,8 @@ pub(crate) struct Client {
     pub(crate) cipher: Cipher,
     pub(crate) hash: Hash,
     pub(crate) group: Group,
+    /// Whether hashes of phase 2 are wrong, in messages that are sound otherwise.
+    pub(crate) lies: bool,
     /// Octets of SA payload bodies to send instead of the usual ones.
     pub(crate) offer: Option<Vec<u8>>,
     pub(crate) quick: Quick,
@@ -61,6 +63,8 @@ pub(crate) struct Quick {
     pub(crate) group: Option<Group>,
     pub(crate) ids: Option<(Vec<u8>, Vec<u8>)>,
     pub(crate) nat_oa: Vec<Vec<u8>>,
+    /// A public value to answer with instead of one that fits.
+    pub(crate) public: Option<Vec<u8>>,
     /// Payloads at the end of message 1.
     pub(crate) extra: Vec<(u8, Vec<u8>)>,
 }
@@ -88,6 +92,7 @@ impl Client {
             cipher: Cipher::Aes256,
             hash: Hash::Sha1,
             group: Group::Modp1024,
+            lies: false,
             offer: None,
             quick: Quick {
                 offer: None,
@@ -97,6 +102,7 @@ impl Client {
                 group: None,
                 ids: Some(ids),
                 nat_oa: Vec::new(),
+                public: None,
                 extra: Vec::new(),
             },
             cookies: (cookie, vec![0; 8]),
@@ -304,8 +310,8 @@ impl Client {
             shared.expose().to_vec()
         });
         let key = |spi| self.esp_key(spi, &shared, &nonce, &their_nonce);
-        let hash = hmac(self.hash, &self.skeyid_a, &[&[0], &id, &nonce, &their_nonce]);
-        let third = self.message(32, 1, message_id, &[(8, hash.expose().to_vec())]);
+        let hash = self.phase2_hash(&[&[0], &id, &nonce, &their_nonce]);
+        let third = self.message(32, 1, message_id, &[(8, hash)]);
         let (third, _) = self.encrypt(third, &iv);
         let (key_to_server, key_to_client) = (key(spi_server), key(self.quick.spi));
         Agreed { spi_server, key_to_server, key_to_client, payloads: list, third }
@@ -337,8 +343,7 @@ impl Client {
     ) -> (Vec<u8>, Vec<u8>) {
         let first = list.first().map_or(0, |found| found.0);
         let rest = chain(list);
-        let hash = hmac(self.hash, &self.skeyid_a, &[&prefix.concat(), &rest]);
-        let mut full = vec![(8, hash.expose().to_vec())];
+        let mut full = vec![(8, self.phase2_hash(&[&prefix.concat(), &rest]))];
         full.extend_from_slice(list);
         let message = self.message(exchange, 1, message_id, &full);
         assert_eq!(message[28], first);
@@ -346,6 +351,13 @@ impl Client {
         let fresh =
             digest(self.hash, &[&self.last, &id]).expose()[..self.cipher.block_len()].to_vec();
         self.encrypt(message, iv.unwrap_or(&fresh))
+    }
+
+    /// A hash of phase 2 for a message of the client.
+    fn phase2_hash(&self, parts: &[&[u8]]) -> Vec<u8> {
+        let mut hash = hmac(self.hash, &self.skeyid_a, parts).expose().to_vec();
+        hash[0] ^= u8::from(self.lies);
+        hash
     }
 
     fn message(&self, exchange: u8, flags: u8, id: u32, list: &[(u8, Vec<u8>)]) -> Vec<u8> {
@@ -380,6 +392,7 @@ impl Client {
 }
 
 /// A quick mode between its messages.
+#[derive(Clone)]
 pub(crate) struct QuickState {
     message_id: u32,
     iv: Vec<u8>,

@@ -297,3 +297,17 @@ fn a_move_to_another_port_is_told_and_a_packet_from_the_same_place_is_not() {
     let seen = lab.main_mode(&mut Client::new(2), moved.remote);
     assert_eq!(downs(&seen), [DownCause::Replaced]);
 }
+
+#[test]
+fn initial_contact_does_not_put_a_neighbour_without_an_ike_sa_to_the_test() {
+    let mut lab = Lab::new();
+    let mut neighbour = up(&mut lab, 1, home());
+    let cookies = [&neighbour.cookies.0[..], &neighbour.cookies.1].concat();
+    let goodbye = neighbour.informational(9, &[(12, client::delete(1, &[&cookies]))]);
+    assert_eq!(lab.deliver(path(4500, home()), &goodbye).0, Ok(()));
+    let other_port = (home().ip(), 29_582).into();
+    let mut seen = lab.main_mode_with(&mut Client::new(2), other_port, true);
+    seen.extend(lab.wait(Duration::from_secs(5)));
+    assert!(downs(&seen).is_empty(), "it has no way to answer");
+    assert_eq!((lab.ike.peer_count(), lab.ike.children.len()), (2, 1));
+}

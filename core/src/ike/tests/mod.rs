@@ -132,6 +132,11 @@ impl Lab {
         let counted = self.ike.counted();
         assert_eq!(counted.held, counted.sas, "every IKE SA counts against its address");
         assert_eq!(counted.half_open, counted.negotiations, "and every main mode under way");
+        let Ike { peers, by_identity, children, by_spi, by_initiator, .. } = &self.ike;
+        assert_eq!(by_identity.len(), peers.len(), "an index names what is there");
+        assert_eq!(by_spi.len(), children.len());
+        let answered = self.ike.sas.iter().filter(|(_, sa)| sa.role == Role::Responder);
+        assert!(by_initiator.len() <= counted.negotiations.min(answered.count()));
         seen
     }
 

@@ -48,8 +48,7 @@ fn fourth(lab: &mut Lab, client: &mut Client) -> Vec<u8> {
 }
 
 fn peer_of(lab: &Lab) -> PeerId {
-    let peers = (0..lab.ike.peer_capacity() as u32).filter_map(|at| lab.ike.peer_at(at));
-    peers.last().expect("a peer")
+    (0..lab.ike.peer_capacity() as u32).find_map(|at| lab.ike.peer_at(at)).expect("a peer")
 }
 
 fn cookies(client: &Client) -> Vec<u8> {

@@ -38,11 +38,10 @@ impl Client {
             let job = DhJob::new(self.group, &mut self.rng, Some(&public)).expect("our group");
             let DhResult::Done { public, shared: secret } = job.run() else { panic!("bad value") };
             shared = secret.expose().to_vec();
-            reply.push((4, public.to_vec()));
+            reply.push((4, self.quick.public.clone().unwrap_or(public.to_vec())));
         }
         reply.extend(list.iter().filter(|found| found.0 == 5).cloned());
-        let hash = hmac(self.hash, &self.skeyid_a, &[&id, &theirs, &chain(&reply)]);
-        reply.insert(0, (8, hash.expose().to_vec()));
+        reply.insert(0, (8, self.phase2_hash(&[&id, &theirs, &chain(&reply)])));
         let message = self.message(32, 1, u32::from_be_bytes(id), &reply);
         let (message, _) = self.encrypt(message, &iv);
         let key = |spi| self.esp_key(spi, &shared, &theirs, &ours);

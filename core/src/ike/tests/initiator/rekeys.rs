@@ -1,5 +1,7 @@
 //! Phase 2 that we begin.
 
+use std::vec;
+
 use super::*;
 
 #[test]
@@ -38,11 +40,11 @@ fn a_rekey_that_could_not_begin_is_tried_again() {
     until_asked(&mut lab, peer, QUICK_MODE, 6);
 }
 
+/// What a client makes of the transform that we offer.
+type Edit = fn(&mut Vec<u8>);
+
 /// A rekey whose answer is what `edit` makes of it, and what came of it.
-fn rekeyed_with(
-    group: Option<Group>,
-    edit: fn(&mut Vec<u8>),
-) -> (Lab, Result<(), DropReason>, Vec<Seen>) {
+fn rekeyed_with(group: Option<Group>, edit: Edit) -> (Lab, Result<(), DropReason>, Vec<Seen>) {
     let mut lab = Lab::new();
     let (mut client, params) = up(&mut lab, group);
     let first = rekey(&mut lab, params.peer);
@@ -62,7 +64,7 @@ fn rekeyed_with(
 #[test]
 fn a_pair_other_than_what_was_asked_for_is_not_made() {
     // All of these would have been taken from a client.
-    let others: [fn(&mut Vec<u8>); 6] = [
+    let others: [Edit; 6] = [
         |transform| client::change(&mut transform[8..], 6, 128),
         |transform| client::change(&mut transform[8..], 5, 7),
         |transform| client::change(&mut transform[8..], 4, 61_444),
@@ -81,7 +83,7 @@ fn a_pair_other_than_what_was_asked_for_is_not_made() {
 
 #[test]
 fn the_answer_to_a_rekey_may_shorten_the_lifetime_and_not_prolong_it() {
-    let cases: [(fn(&mut Vec<u8>), u64); 3] = [
+    let cases: [(Edit, u64); 3] = [
         (|_| {}, ESP_LIFE),
         (|transform| client::change(&mut transform[8..], 2, 40_000), ESP_LIFE),
         (|transform| client::change(&mut transform[8..], 2, 600), 600),
@@ -166,13 +168,15 @@ fn a_pair_that_was_replaced_asks_for_nothing_and_ends_at_its_time() {
 #[test]
 fn what_the_client_offered_is_what_we_ask_for_again() {
     for (transform, list, suite) in [
+        (12, vec_of(&[(4, 2), (5, 2), (6, 256)]), cbc(Cipher::Aes256, Mac::Sha1_96)),
         (20, vec_of(&[(4, 4), (6, 128)]), EspSuite::AesGcm16 { cipher: Cipher::Aes128 }),
         (3, vec_of(&[(4, 4), (5, 2)]), cbc(Cipher::TripleDes, Mac::Sha1_96)),
         (12, vec_of(&[(4, 61_444), (5, 7), (6, 192)]), cbc(Cipher::Aes192, Mac::Sha512_256)),
         (12, vec_of(&[(4, 4), (5, 6), (6, 256)]), cbc(Cipher::Aes256, Mac::Sha384_192)),
         (12, vec_of(&[(4, 4), (5, 5), (6, 128)]), cbc(Cipher::Aes128, Mac::Sha256_128)),
     ] {
-        let mut lab = lab();
+        let encapsulation = EncapsulationPolicy::Auto;
+        let mut lab = Lab::with(&Limits::server(8), &IpsecConfig { encapsulation, ..settings() });
         let mut client = Client::new(1);
         client.quick.transform = transform;
         client.quick.attributes = list;
@@ -215,4 +219,78 @@ fn a_limit_of_octets_is_asked_for_again() {
     assert_eq!(installed(&seen).expect("a new pair").lifetime, params.lifetime);
     let offer = &agreed.payloads.iter().find(|found| found.0 == 1).unwrap().1;
     assert_eq!(offer[offer.len() - 2..], 5_000_u16.to_be_bytes());
+}
+
+#[test]
+fn a_rekey_with_a_public_value_that_is_none_is_given_up_and_tried_again() {
+    let mut lab = lab();
+    let (mut client, params) = up(&mut lab, Some(Group::Modp1024));
+    let peer = params.peer;
+    let first = rekey(&mut lab, peer);
+    client.quick.public = Some(vec![0; 128]);
+    let (second, _) = client.quick_second(&first, 0x5000);
+    let (_, seen) = lab.deliver(on_4500(), &second);
+    assert!(installed(&seen).is_none());
+    assert_eq!((lab.spis.released.len(), lab.ike.counted().exchanges), (1, 0));
+    let (_, first) = until_asked(&mut lab, peer, QUICK_MODE, 6);
+    client.quick.public = None;
+    let (second, _) = client.quick_second(&first, 0x5001);
+    let (_, seen) = lab.deliver(on_4500(), &second);
+    assert!(installed(&seen).is_some());
+}
+
+#[test]
+fn a_rekey_whose_key_exchange_is_never_computed_is_tried_again() {
+    for of_second in [false, true] {
+        let mut lab = lab();
+        let (mut client, params) = up(&mut lab, Some(Group::Modp1024));
+        let peer = params.peer;
+        if of_second {
+            let first = rekey(&mut lab, peer);
+            let (second, _) = client.quick_second(&first, 0x5000);
+            lab.holds = true;
+            assert_eq!(lab.deliver(on_4500(), &second).0, Ok(()));
+        } else {
+            lab.holds = true;
+            let seen = lab.with_cx(|ike, cx, out| ike.rekey_peer(cx, peer, out));
+            assert!(seen.is_empty());
+        }
+        assert_eq!(lab.ike.counted().questions, 1);
+        let seen = live(&mut lab, peer, secs(50));
+        assert!(sent(&seen).is_empty(), "an answered request is not sent again: {seen:?}");
+        lab.holds = false;
+        lab.held.clear();
+        live(&mut lab, peer, secs(11));
+        assert_eq!(lab.ike.counted().questions, 0);
+        let (_, first) = until_asked(&mut lab, peer, QUICK_MODE, 6);
+        let (second, _) = client.quick_second(&first, 0x5001);
+        assert!(installed(&lab.deliver(on_4500(), &second).1).is_some());
+    }
+}
+
+#[test]
+fn the_answer_to_a_rekey_counts_only_with_its_hash() {
+    let mut lab = lab();
+    let (mut client, params) = up(&mut lab, None);
+    let first = rekey(&mut lab, params.peer);
+    client.lies = true;
+    let (second, _) = client.quick_second(&first, 0x5000);
+    let (result, seen) = lab.deliver(on_4500(), &second);
+    assert_eq!(result, Err(DropReason::HashMismatch));
+    assert!(seen.is_empty());
+    client.lies = false;
+    let (second, _) = client.quick_second(&first, 0x5000);
+    assert_eq!(lab.deliver(on_4500(), &second).0, Ok(()));
+}
+
+#[test]
+fn a_pair_that_the_client_made_meanwhile_is_not_replaced_before_its_time() {
+    let mut lab = lab();
+    let (mut client, params) = up(&mut lab, None);
+    let lost = rekey(&mut lab, params.peer);
+    client.quick.spi += 1;
+    lab.quick_mode(&mut client, home(), 8);
+    let seen = live(&mut lab, params.peer, secs(80));
+    assert!(sent(&seen).iter().all(|message| *message == lost), "{seen:?}");
+    assert_eq!(lab.spis.released.len(), 1);
 }

@@ -226,3 +226,47 @@ fn a_peer_without_an_ike_sa_gets_one_before_its_pair_is_replaced() {
     let (_, seen) = lab.deliver(on_4500(), &second);
     assert!(installed(&seen).is_some());
 }
+
+#[test]
+fn while_the_key_exchange_of_a_renewal_is_computed_nothing_is_sent_again() {
+    for of_fourth in [false, true] {
+        let mut lab = lab();
+        let (_, params) = up(&mut lab, None);
+        let first = renew(&mut lab, params.peer);
+        let mut again = Client::new(2);
+        let mut answer = again.main_second(&first);
+        if of_fourth {
+            let third = lab.ask(on_4500(), &answer);
+            answer = again.main_fourth(&third);
+        }
+        lab.holds = true;
+        assert_eq!(lab.deliver(on_4500(), &answer).0, Ok(()));
+        assert_eq!(lab.ike.counted().questions, 1);
+        assert!(sent(&live(&mut lab, params.peer, secs(20))).is_empty());
+        let (token, job) = lab.held.remove(0);
+        assert_eq!(sent(&lab.answer(token, &job)).len(), 1);
+        assert!(lab.answer(token, &job).is_empty(), "an answer nobody waits for");
+    }
+}
+
+#[test]
+fn no_renewal_begins_that_could_not_end_in_time_and_the_end_is_told() {
+    let mut lab = lab();
+    let (client, params) = up(&mut lab, None);
+    let (mut last, mut told) = (0, Vec::new());
+    for second in 0..IKE_LIFE + 10 {
+        let seen = live(&mut lab, params.peer, secs(1));
+        for message in sent(&seen) {
+            match message[18] {
+                MAIN_MODE => last = second,
+                _ => told.extend(client.read(&message)),
+            }
+        }
+    }
+    // Each is repeated for fifteen seconds.
+    assert!(last > IKE_LIFE * 9 / 10 && last < IKE_LIFE - 40 + 16, "{last}");
+    let cookies = [&client.cookies.0[..], &client.cookies.1].concat();
+    assert_eq!(told, [(12, client::delete(1, &[&cookies]))], "the IKE SA is over");
+    assert_eq!((lab.ike.peer_count(), lab.ike.counted().sas), (1, 0));
+    assert_eq!(lab.ike.counted().children, 1, "its IPsec SAs are not");
+}
