@@ -192,3 +192,43 @@ fn it_serves_reloads_says_why_a_dial_failed_and_ends() {
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(3));
 }
+
+#[test]
+fn a_server_that_stood_still_tells_for_how_long() {
+    let place = Place::new(5);
+    place.write("");
+    let server = Server::start(&place, &["serve", "--log", "json", "--log-level", "debug"]);
+    server.line("ready");
+    let router = Ipv4Addr::new(192, 168, 30, 1);
+    let mut client = RawClient::dial(SocketAddr::from((place.ip, 1701)), "jiro", "pass").unwrap();
+    client.ping(router, 1, 56);
+    assert_eq!(client.pong(), 1);
+    server.signal("STOP");
+    client.ping(router, 2, 56);
+    std::thread::sleep(STOPPED);
+    server.signal("CONT");
+    assert_eq!(client.pong(), 2);
+    // A busy machine may stop it too, for less.
+    let line = loop {
+        let line = server.line("\"event\":\"pause\"");
+        if number(&line, "length-ms") >= TOLD_MS {
+            break line;
+        }
+    };
+    assert!(number(&line, "in-phase-ms") > 0, "{line}");
+    assert!(number(&line, "counted-over-ms") >= TOLD_MS, "{line}");
+    assert!(line.contains("\"phase\":\"") && line.contains("\"likely-cause\":\""), "{line}");
+    server.signal("TERM");
+    let line = server.line("longest-pause");
+    assert!(number(&line, "length-ms") >= TOLD_MS, "{line}");
+}
+
+fn number(line: &str, field: &str) -> u64 {
+    let rest = line.split_once(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{line}")).1;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
+}
+
+const STOPPED: Duration = Duration::from_millis(300);
+/// It wakes every 50 ms while packets come, and its clock may be 10 ms behind.
+const TOLD_MS: u64 = 240;
