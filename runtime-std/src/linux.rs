@@ -418,4 +418,6 @@ const BEAT: Span = Span::from_millis(50);
 const STARVED: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
+mod account_tests;
+#[cfg(test)]
 mod tests;

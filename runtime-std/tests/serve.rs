@@ -223,6 +223,49 @@ fn a_server_that_stood_still_tells_for_how_long() {
     assert!(number(&line, "length-ms") >= TOLD_MS, "{line}");
 }
 
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_packets_nor_the_end() {
+    let place = Place::new(6);
+    place.write("");
+    let (unread, log) = std::io::pipe().unwrap();
+    let mut fill = log.try_clone().unwrap();
+    let filled = std::thread::spawn(move || {
+        // It ends with the pipe.
+        while std::io::Write::write(&mut fill, &[b'.'; 4_096]).is_ok() {}
+    });
+    let mut command = place.command(&["serve", "--log-level", "debug"]);
+    let mut server = command.stderr(log).spawn().unwrap();
+    drop(command);
+    let address = SocketAddr::from((place.ip, 1701));
+    let end = Instant::now() + Duration::from_secs(20);
+    while std::net::UdpSocket::bind(address).is_ok() {
+        assert!(Instant::now() < end, "it does not start");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut client = RawClient::dial(address, "jiro", "pass").unwrap();
+    for number in 0..100 {
+        client.ping(Ipv4Addr::new(192, 168, 30, 1), number, 56);
+        assert_eq!(client.pong(), number);
+    }
+    let pid = server.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+    let end = Instant::now() + Duration::from_secs(20);
+    let status = loop {
+        if let Some(status) = server.try_wait().unwrap() {
+            break Some(status);
+        }
+        if Instant::now() > end {
+            server.kill().unwrap();
+            server.wait().unwrap();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    drop(unread);
+    filled.join().unwrap();
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+}
+
 fn number(line: &str, field: &str) -> u64 {
     let rest = line.split_once(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{line}")).1;
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();

@@ -119,3 +119,85 @@ fn counts(cause: &Cause) -> String {
 fn number(time: Duration) -> Value {
     Value::Number(time.as_millis())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pause::Phase;
+    use kumihimo_core::event::name_of;
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn sending() -> Pause {
+        Pause { length: ms(312), phase: Phase::Sending, in_phase: ms(300) }
+    }
+
+    #[test]
+    fn a_pause_is_told_with_all_that_the_kernel_counted() {
+        let cause = Cause {
+            over: ms(900),
+            ran: Some(ms(12)),
+            waited: Some(ms(298)),
+            major_faults: 1,
+            voluntary: 2,
+            involuntary: 3,
+            pressure: [Some(ms(310)), Some(ms(40)), Some(ms(0))],
+            stolen: Some((ms(20), ms(5_000))),
+        };
+        let line = pause(&sending(), &cause);
+        assert_eq!(
+            line.text,
+            "packets waited 312 ms, 300 ms of them with the packet thread sending; likely cause: \
+             other threads had the processors; the kernel counted in the last 900 ms: 12 ms \
+             running, 298 ms waiting for a processor, 1 pages read from disk, 2 switches of its \
+             own and 3 forced ones, the machine 310 ms short of a processor, the machine 40 ms \
+             short of a disk, 20 ms of processors taken by the host in 5000 ms"
+        );
+        let json = line.render(crate::log::Format::Json, std::time::Duration::ZERO);
+        let fields = "\"length-ms\":312,\"phase\":\"sending\",\"in-phase-ms\":300,\
+             \"likely-cause\":\"other threads had the processors\",\"counted-over-ms\":900,\
+             \"ran-ms\":12,\"waited-for-processor-ms\":298,\"machine-wants-processor-ms\":310,\
+             \"machine-wants-disk-ms\":40,\"machine-wants-memory-ms\":0,\"stolen-ms\":20,\
+             \"major-faults\":1,\"voluntary-switches\":2,\"involuntary-switches\":3";
+        assert!(json.contains(fields), "{json}");
+    }
+
+    #[test]
+    fn what_took_half_of_a_pause_is_its_cause() {
+        let idle = Cause { ran: Some(ms(1)), waited: Some(ms(1)), ..Cause::default() };
+        let causes = [
+            (Cause { waited: Some(ms(156)), ..idle }, "other threads had the processors"),
+            (Cause { waited: Some(ms(155)), ..idle }, "it neither ran nor wanted to"),
+            (Cause { stolen: Some((ms(156), ms(999))), ..idle }, "the host of this virtual"),
+            (Cause { ran: Some(ms(156)), ..idle }, "it was at work all the time"),
+            (
+                Cause { major_faults: 1, pressure: [None, Some(ms(200)), None], ..idle },
+                "pages of the program had to be read from a busy disk",
+            ),
+            (Cause { major_faults: 1, ..idle }, "pages of the program had to be read from disk"),
+            (Cause { pressure: [None, Some(ms(200)), None], ..idle }, "it neither ran nor wanted"),
+            (Cause::default(), "not known, for the kernel counts nothing"),
+        ];
+        for (cause, expected) in causes {
+            let likely = likely_cause(&sending(), &cause);
+            assert!(likely.starts_with(expected), "{cause:?}: {likely}");
+        }
+    }
+
+    #[test]
+    fn a_loss_names_its_place() {
+        let address = "[2001:db8::1]:4500".parse().unwrap();
+        let socket = |outer| loss(&Loss::Socket { outer, address, count: 7 }).text;
+        let lost = "datagrams lost so far, which it had no room for";
+        assert_eq!(socket(Outer::Udp), format!("UDP [2001:db8::1]:4500: 7 {lost}"));
+        assert_eq!(socket(Outer::Esp), format!("ESP 2001:db8::1: 7 {lost}"));
+        let tap = loss(&Loss::Tap { name: name_of(b"vpn0"), count: 9 });
+        assert_eq!(tap.text, "TAP device vpn0: 9 frames lost so far, which it had no room for");
+        let json = tap.render(crate::log::Format::Json, std::time::Duration::ZERO);
+        let fields = "\"event\":\"tap-overflow\",\"place\":\"TAP device vpn0\",\"count\":9";
+        assert!(json.contains(fields), "{json}");
+        assert_eq!(longest(&sending()).text, "longest pause so far: 312 ms, sending");
+    }
+}

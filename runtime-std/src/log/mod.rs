@@ -18,6 +18,7 @@ mod tests;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, SystemTime};
 
@@ -45,6 +46,8 @@ pub struct Logger {
 pub struct LogThread {
     logger: Logger,
     thread: Option<JoinHandle<()>>,
+    /// Hangs up when the thread has written all.
+    written: Receiver<()>,
 }
 
 #[derive(Debug)]
@@ -68,8 +71,13 @@ impl LogThread {
         let queue = Arc::new(Queue::new(QUEUE));
         let logger = Logger { queue, lost: Arc::default(), level };
         let writer = Writer::new(logger.clone(), format, io::stderr());
-        let thread = Builder::new().name("kumihimo-log".into()).spawn(move || writer.run())?;
-        Ok(Self { logger, thread: Some(thread) })
+        let (writing, written) = channel();
+        let run = move || {
+            let _writing = writing;
+            writer.run();
+        };
+        let thread = Builder::new().name("kumihimo-log".into()).spawn(run)?;
+        Ok(Self { logger, thread: Some(thread), written })
     }
 
     /// A handle for another thread.
@@ -81,7 +89,9 @@ impl LogThread {
 impl Drop for LogThread {
     fn drop(&mut self) {
         self.logger.queue.close();
-        if let Some(thread) = self.thread.take() {
+        // Where nobody reads standard error, or its disk is stuck, the last lines are lost.
+        let stuck = self.written.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+        if let Some(thread) = self.thread.take().filter(|_| !stuck) {
             // A thread that panicked has already said so.
             let _ = thread.join();
         }
@@ -243,5 +253,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
+/// Time for the last lines: with that for the goodbye less than the three seconds of the contract.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Facts that wait to be written.
 const QUEUE: usize = 1_024;
