@@ -50,6 +50,8 @@ pub struct Options {
     pub jobs: usize,
     /// Keeps logs of passed cases too.
     pub keep: bool,
+    /// A dial that took longer leaves the logs of its case, though it passed.
+    pub slow_dial: Duration,
     /// Runs a case that failed a second time.
     pub repeat: bool,
 }

@@ -19,6 +19,8 @@ use crate::{expect, fail};
 pub(super) const KERNEL: &str = "linux.uml";
 /// What it takes of the machine's memory at most.
 pub(super) const MEMORY_MIB: u64 = 256;
+/// Begins what a guest says of a tick that came late; milliseconds follow.
+pub(super) const LATE: &str = "@@ late ";
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running guest. Dropping it is a power cut.
@@ -103,7 +105,9 @@ impl Guest {
                 let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
                 // A full disk shows elsewhere; the console must go on.
                 let _ = writeln!(log, "{:8.3} {line}", booted.elapsed().as_secs_f32());
-                if sender.send(line).is_err() {
+                // What a tick says may stand behind the beginning of a line of the step.
+                let said = line.split_once(LATE).map_or(&*line, |(said, _)| said);
+                if (line.is_empty() || !said.is_empty()) && sender.send(said.to_owned()).is_err() {
                     break;
                 }
             }
@@ -120,6 +124,13 @@ impl Guest {
                 fail!("{name} did not boot within {} s: {last}", limit.as_secs())
             }
         }
+    }
+
+    /// Adds a line to a file in the case's folder.
+    pub(super) fn note(&self, file: &str, line: &str) -> Outcome<()> {
+        let path = self.folder.with_file_name(file);
+        writeln!(File::options().create(true).append(true).open(path)?, "{line}")?;
+        Ok(())
     }
 
     /// Runs a script in the guest, whatever its status.
