@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use crate::clients::dial::DIAL_LIMIT;
 use crate::lab::{
-    Case, Client, Guest, Lab, Outcome, Profile, ROUTER, Server, Settings, Site, Weight, ping,
+    Case, Client, Guest, Lab, Outcome, Profile, ROUTER, Server, Settings, Site, Weight, account,
+    ping,
 };
 use crate::{expect, fail};
 
 /// The cases of this file.
 pub(crate) const CASES: &[Case] = &[Case {
     name: "pause",
-    shows: "a server that is stopped for 300 ms tells for how long, and what its TAP device lost",
+    shows: "stopped, the server tells for how long and what its TAP device lost, a guest its late tick",
     limit: Duration::from_secs(120),
     weight: Weight::Light,
     run: pause,
@@ -37,7 +38,12 @@ fn pause(lab: &Lab<'_>) -> Outcome<String> {
     let lost = server.process().wait_for_output(LOST, LIMIT)?;
     let told = longest(&server.log());
     expect!(told >= Some(TOLD_MS), "{told:?} ms are too few: {pause}");
+    client.guest.stand_still(STOPPED_GUEST)?;
+    ping(&mut client, ROUTER, 5)?;
     server.terminate(LIMIT)?;
+    let accounts = account::of(lab.folder());
+    let guest = accounts.iter().find(|line| line.starts_with("guest client stood still for "));
+    expect!(guest.is_some(), "the guest did not say that it stood still: {accounts:?}");
     let log = server.log();
     let Some(account) = log.lines().rfind(|line| line.contains("longest pause so far")) else {
         fail!("no account in the end: {log}")
@@ -57,6 +63,8 @@ const LOST: &str = "TAP device vpn0: ";
 const STOPPED: Duration = Duration::from_millis(300);
 /// It wakes every 50 ms while packets come, and its clock may be 10 ms behind.
 const TOLD_MS: u64 = 240;
+/// A tick of a guest is told from 200 ms on.
+const STOPPED_GUEST: Duration = Duration::from_millis(600);
 const FRAMES: &str = "3000";
 const EVERYONE: &str = "192.168.30.255";
 const LIMIT: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::lab::{Failure, Lab, Outcome, Seat, any_cpu, machine};
+use crate::lab::{Failure, Lab, Outcome, Seat, any_cpu, machine, run};
 use crate::{expect, fail};
 
 /// What a guest runs.
@@ -21,6 +21,7 @@ pub(super) const KERNEL: &str = "linux.uml";
 pub(super) const MEMORY_MIB: u64 = 256;
 /// Begins what a guest says of a tick that came late; milliseconds follow.
 pub(super) const LATE: &str = "@@ late ";
+const KILL_LIMIT: Duration = Duration::from_secs(5);
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running guest. Dropping it is a power cut.
@@ -124,6 +125,15 @@ impl Guest {
                 fail!("{name} did not boot within {} s: {last}", limit.as_secs())
             }
         }
+    }
+
+    /// Stops the guest for a while, as a machine does that has no processor for it.
+    pub(crate) fn stand_still(&self, time: Duration) -> Outcome<()> {
+        let pid = self.child.id().to_string();
+        let signal = |name| run(Command::new("kill").args(["-s", name, &pid]), "", KILL_LIMIT);
+        signal("STOP")?;
+        thread::sleep(time);
+        signal("CONT").map(drop)
     }
 
     /// Adds a line to a file in the case's folder.
