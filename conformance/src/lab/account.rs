@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::client::DIALS;
-use super::guest::LATE;
+use super::guest::{LATE, WORK};
 
 /// What the machine's tasks have waited for when a case began.
 #[derive(Debug)]
@@ -60,6 +60,8 @@ pub(crate) fn of(folder: &Path) -> Vec<String> {
             None => format!("guest {name} never stood still for more than 200 ms"),
         });
     }
+    let work: String = read(&folder.join(WORK));
+    lines.extend(work.lines().map(str::to_owned));
     lines
 }
 

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::lab::{Failure, Lab, Outcome, Seat, any_cpu, machine, run};
-use crate::{expect, fail};
+use crate::{expect, fail, proc};
 
 /// What a guest runs.
 pub(super) const KERNEL: &str = "linux.uml";
@@ -21,6 +21,8 @@ pub(super) const KERNEL: &str = "linux.uml";
 pub(super) const MEMORY_MIB: u64 = 256;
 /// Begins what a guest says of a tick that came late; milliseconds follow.
 pub(super) const LATE: &str = "@@ late ";
+/// The file in the case's folder with a line of what each guest's kernel ran and waited.
+pub(super) const WORK: &str = "guests";
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 
@@ -199,6 +201,11 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
+        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(account) = proc::Work::of(self.child.id()) {
+            // A full disk shows elsewhere.
+            let _ = self.note(WORK, &format!("guest {name}'s kernel {account}"));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
