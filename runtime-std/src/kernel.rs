@@ -93,20 +93,7 @@ impl Kernel {
 
     /// How many frames this network device had no room for on their way to who reads it.
     pub(crate) fn device_drops(&self, name: &str) -> Option<u64> {
-        let file = self.devices.as_ref()?;
-        let mut room = [0; DEVICES_LEN];
-        let mut at = 0;
-        loop {
-            let len = file.read_at(&mut room, at).ok()?;
-            let text = &room[..len];
-            // The last line may go on behind the room.
-            let end = text.iter().rposition(|octet| *octet == b'\n')? + 1;
-            let text = str::from_utf8(text.get(..end)?).ok()?;
-            if let Some(count) = text.lines().find_map(|line| drops_of(line, name)) {
-                return Some(count);
-            }
-            at += end as u64;
-        }
+        drops_in(self.devices.as_ref()?, name)
     }
 
     fn reading(&self, at: Instant) -> Reading {
@@ -140,6 +127,23 @@ fn read<T>(file: Option<&File>, parse: impl FnOnce(&str) -> Option<T>) -> Option
     // What is cut off at the end is of no interest.
     let text = room.get(..len)?.utf8_chunks().next()?.valid();
     parse(text)
+}
+
+/// What [`drops_of`] finds in a whole file.
+fn drops_in(file: &File, name: &str) -> Option<u64> {
+    let mut room = [0; DEVICES_LEN];
+    let mut at = 0;
+    loop {
+        let len = file.read_at(&mut room, at).ok()?;
+        let text = room.get(..len)?;
+        // The last line may go on behind the room.
+        let end = text.iter().rposition(|octet| *octet == b'\n')? + 1;
+        let text = str::from_utf8(text.get(..end)?).ok()?;
+        if let Some(count) = text.lines().find_map(|line| drops_of(line, name)) {
+            return Some(count);
+        }
+        at += end as u64;
+    }
 }
 
 /// Of a line of `/proc/net/dev`: what the device of this name dropped on its way out, which on a
@@ -184,6 +188,40 @@ mod tests {
         let kernel = Kernel::of_this_thread(Instant::from_micros(0));
         assert!(kernel.device_drops("lo").is_some());
         assert_eq!(kernel.device_drops("no-such-device"), None);
+    }
+
+    #[test]
+    fn a_machine_may_have_many_devices() {
+        let id = std::process::id();
+        let path = std::env::temp_dir().join(format!("kumihimo-devices-{id}"));
+        let line =
+            |number| format!("  vpn{number}: 1 2 3 4 5 6 7 8 9 10 11 {number} 13 14 15 16\n");
+        std::fs::write(&path, (0..1_000).map(line).collect::<String>()).unwrap();
+        let file = File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        for number in [0, 170, 999] {
+            assert_eq!(drops_in(&file, &format!("vpn{number}")), Some(number));
+        }
+        assert!((0..1_000).all(|number| drops_in(&file, &format!("vpn{number}")) == Some(number)));
+        assert_eq!(drops_in(&file, "vpn1000"), None);
+    }
+
+    #[test]
+    fn a_look_at_the_counts_stays_fresh_for_a_second() {
+        let at = |millis: u64| Instant::from_micros(millis * 1_000);
+        let over = |looks: &[u64], asked| {
+            let mut kernel = Kernel::of_this_thread(at(0));
+            looks.iter().for_each(|millis| kernel.look(at(*millis)));
+            kernel.cause(at(asked)).over.as_millis()
+        };
+        assert_eq!(over(&[999], 1_500), 1_500);
+        assert_eq!(over(&[1_000, 1_999], 2_100), 1_100);
+        assert_eq!(over(&[1_000, 2_000], 2_100), 100);
+        let mut kernel = Kernel::of_this_thread(at(0));
+        kernel.cause(at(300));
+        assert_eq!(kernel.cause(at(700)).over.as_millis(), 400);
+        let stolen = kernel.stolen(at(900)).map(|(_, over)| over.as_millis());
+        assert!(stolen.is_none_or(|over| over == 200), "{stolen:?}");
     }
 
     #[test]

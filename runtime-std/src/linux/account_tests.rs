@@ -71,3 +71,14 @@ fn a_wait_that_ends_in_time_was_no_pause() {
     let late = io.now().since(soon);
     assert!(io.overslept() <= late + Span::from_millis(10), "{:?} of {late:?}", io.overslept());
 }
+
+#[test]
+fn the_counts_before_a_pause_are_looked_at_while_nothing_is_wrong() {
+    let (mut io, _) = io_on("127.0.0.1");
+    // As if it had been made long ago.
+    io.start -= Duration::from_secs(1_000);
+    io.coarse_start -= 1_000_000_000;
+    let soon = io.now();
+    io.wait(Some(soon));
+    assert!(io.cause().over < Span::from_secs(900));
+}
