@@ -2,7 +2,7 @@
 //! the guests by their ticks, the machine by its kernel's.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::client::DIALS;
@@ -42,16 +42,7 @@ pub(crate) fn of(folder: &Path) -> Vec<String> {
     let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into();
     let server: String = read(&folder.join("server.log"));
     let mut lines = of_server(&server);
-    let mut consoles: Vec<_> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "console"))
-        .collect();
-    consoles.sort();
-    for path in consoles {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    for (name, path) in files(folder, ".console") {
         let console: String = read(&path);
         lines.push(match longest_standstill(&console) {
             Some((at, late)) => {
@@ -62,7 +53,36 @@ pub(crate) fn of(folder: &Path) -> Vec<String> {
     }
     let work: String = read(&folder.join(WORK));
     lines.extend(work.lines().map(str::to_owned));
+    for (name, path) in files(folder, "-tcpdump.log") {
+        let said: String = read(&path);
+        lines.push(match missed(&said) {
+            Some(0) => continue,
+            Some(count) => format!("{name}.pcap lacks {count} packets: tcpdump was too slow"),
+            None => format!("{name}.pcap may lack packets: tcpdump did not say"),
+        });
+    }
     lines
+}
+
+/// The files of a folder whose names end so, with what stands before.
+fn files(folder: &Path, end: &str) -> Vec<(String, PathBuf)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().to_string_lossy().strip_suffix(end)?.to_owned();
+            Some((name, entry.path()))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// How many packets a capture missed, by what tcpdump said in its end.
+fn missed(said: &str) -> Option<u64> {
+    let line = said.lines().find_map(|line| line.strip_suffix(" packets dropped by kernel"));
+    let line = line
+        .or_else(|| said.lines().find_map(|line| line.strip_suffix(" packet dropped by kernel")));
+    line?.trim().parse().ok()
 }
 
 /// How long the slowest dial of a case took.
@@ -166,5 +186,14 @@ mod tests {
              14.000 @@ late 900\n";
         assert_eq!(longest_standstill(console), Some(("13.250", 1_250)));
         assert_eq!(longest_standstill("   1.000 @@ 1 0\n"), None);
+    }
+
+    #[test]
+    fn a_capture_says_what_it_missed() {
+        let said = "tcpdump: listening on vpn0\n12 packets captured\n15 packets received by \
+            filter\n3 packets dropped by kernel\n";
+        assert_eq!(missed(said), Some(3));
+        assert_eq!(missed("1 packet dropped by kernel"), Some(1));
+        assert_eq!(missed("tcpdump: listening on vpn0\n"), None);
     }
 }
