@@ -13,7 +13,7 @@ use crate::{expect, fail};
 /// The cases of this file.
 pub(crate) const CASES: &[Case] = &[Case {
     name: "pause",
-    shows: "stopped, the server tells for how long and what its TAP device lost, a guest its late tick",
+    shows: "stopped, a server tells for how long and what its TAP device lost, a guest its tick",
     limit: Duration::from_secs(120),
     weight: Weight::Light,
     run: pause,

@@ -97,6 +97,11 @@ pub fn run_cases(options: &Options, cases: &[Case]) -> bool {
         }
     });
     let tally = board.into_inner().unwrap_or_else(PoisonError::into_inner).tally;
+    print_summary(group, &tally);
+    tally.failed == 0
+}
+
+fn print_summary(group: &str, tally: &Tally) {
     if !tally.repeated.is_empty() {
         println!("{group}: passed only the second time: {}", tally.repeated.join(", "));
     }
@@ -109,7 +114,6 @@ pub fn run_cases(options: &Options, cases: &[Case]) -> bool {
         "{group}: {} passed, {} failed, {} skipped",
         tally.passed, tally.failed, tally.skipped
     );
-    tally.failed == 0
 }
 
 fn ordered(cases: &[Case]) -> Vec<(usize, Case)> {
