@@ -10,11 +10,12 @@ use kumihimo_core::ids::RequestId;
 use kumihimo_core::server::{Answer, Request};
 
 use crate::config_file::Settings;
-use crate::io::{Desk, Mail};
+use crate::io::{Cause, Desk, Loss, Mail};
 use crate::linux::Change;
 use crate::log::{Level, Logger};
 use crate::mailbox::Queue;
 use crate::offload::Offload;
+use crate::pause::Pause;
 use crate::sys::wait::Waker;
 
 /// What other threads tell the packet thread.
@@ -110,6 +111,18 @@ impl Desk for RealDesk {
 
     fn record_drops(&mut self, drops: &DropCounters, unsent: u64) {
         self.log.drops(drops, unsent);
+    }
+
+    fn record_loss(&mut self, loss: Loss) {
+        self.log.loss(loss);
+    }
+
+    fn record_pause(&mut self, pause: Pause, cause: Cause) {
+        self.log.pause(pause, cause);
+    }
+
+    fn record_longest(&mut self, pause: Pause) {
+        self.log.longest(pause);
     }
 
     fn configured(&mut self, result: Result<(), ConfigError>) {

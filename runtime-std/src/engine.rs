@@ -11,6 +11,7 @@ use kumihimo_core::server::{Answer, Command, Input, Output, Request};
 use kumihimo_core::time::{Duration, Instant, earliest};
 
 use crate::io::{BufOf, Desk, Io, Mail, Outgoing};
+use crate::pause::{Phase, Turns};
 
 /// What the engine drives: the core's server, or what a test puts in its place.
 pub trait Machine<P: Pool> {
@@ -52,6 +53,7 @@ pub struct Engine<I: Io, M, D> {
     stop_at: Option<Instant>,
     report_at: Instant,
     batch: usize,
+    turns: Turns,
 }
 
 impl<I, M, D> Engine<I, M, D>
@@ -75,6 +77,7 @@ where
             stop_at: None,
             report_at: now + REPORT_INTERVAL,
             batch,
+            turns: Turns::new(now),
         }
     }
 
@@ -102,9 +105,26 @@ where
     pub fn turn(&mut self) -> bool {
         self.io.wait(self.deadline());
         let now = self.io.now();
+        self.turns.begin(now, self.io.overslept());
+        self.take_inputs(now);
+        self.poll_dry(now);
+        let stopped = self.has_stopped(now);
+        if stopped || self.report_at <= now {
+            self.report_at = now + REPORT_INTERVAL;
+            self.report();
+        }
+        if let Some(pause) = self.turns.end() {
+            self.desk.record_pause(pause, self.io.cause());
+            self.record_losses();
+        }
+        !stopped
+    }
+
+    fn take_inputs(&mut self, now: Instant) {
         let mut room = self.batch;
         if self.deadline.is_some_and(|at| at <= now) {
             self.machine.handle(now, &mut self.pool, Input::Timer);
+            self.did(Phase::Timer);
             room -= 1;
         }
         while room > 1 {
@@ -112,20 +132,30 @@ where
             self.handle_mail(now, mail);
             room -= 1;
         }
+        self.did(Phase::Mail);
         self.io.recv_batch(&mut self.pool, room, &mut self.inputs);
+        self.did(Phase::Receiving);
         for input in self.inputs.drain(..) {
             self.machine.handle(now, &mut self.pool, input);
         }
-        self.poll_dry(now);
-        if self.report_at <= now {
-            self.report_at = now + REPORT_INTERVAL;
-            self.desk.record_drops(self.machine.drops(), self.io.unsent());
-        }
-        if !self.has_stopped(now) {
-            return true;
-        }
+        self.did(Phase::Handling);
+    }
+
+    /// Ends a phase in the account of this turn.
+    fn did(&mut self, phase: Phase) {
+        self.turns.did(phase, self.io.glance());
+    }
+
+    fn report(&mut self) {
         self.desk.record_drops(self.machine.drops(), self.io.unsent());
-        false
+        self.record_losses();
+        self.did(Phase::Reporting);
+        self.desk.record_longest(self.turns.longest());
+    }
+
+    fn record_losses(&mut self) {
+        let Self { io, desk, .. } = self;
+        io.losses(&mut |loss| desk.record_loss(loss));
     }
 
     fn handle_mail(&mut self, now: Instant, mail: Mail<M::Settings, I::Change>) {
@@ -165,12 +195,16 @@ where
                 }
             }
         };
+        self.did(Phase::Polling);
         self.io.send_batch(&mut self.outgoing);
+        self.did(Phase::Sending);
     }
 
     fn send(&mut self, outgoing: Outgoing<BufOf<I>>) {
         if self.outgoing.len() == OUTGOING {
+            self.did(Phase::Polling);
             self.io.send_batch(&mut self.outgoing);
+            self.did(Phase::Sending);
         }
         self.outgoing.push(outgoing);
     }
@@ -181,6 +215,8 @@ where
     }
 }
 
+#[cfg(test)]
+mod pauses;
 #[cfg(test)]
 mod tests;
 

@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use kumihimo_core::addr::{Outer, Path};
 use kumihimo_core::buf::{BUFFER_LEN, Frame, HEADROOM, Pool as _, TAILROOM};
+use kumihimo_core::event::name_of;
 use kumihimo_core::server::{BridgeId, Input};
-use kumihimo_core::time::Instant;
+use kumihimo_core::time::{Duration as Span, Instant};
 
 use crate::gather::MARK_LEN;
-use crate::io::{Io, Outgoing};
+use crate::io::{Cause, Io, Loss, Outgoing};
+use crate::kernel::Kernel;
 use crate::order::{Order, WINDOW, key_of_frame, key_of_path};
 use crate::pool::{Buffer, BufferPool};
 use crate::sys::mmsg::{BATCH, Messages};
 use crate::sys::tap::Device;
+use crate::sys::thread;
 use crate::sys::wait::{Entry, PollSet, Waker};
 
 /// What one socket serves.
@@ -77,6 +80,20 @@ pub struct LinuxIo {
     starved: bool,
     unsent: u64,
     received: u64,
+    /// What the cheap clock shows at `start`.
+    coarse_start: u64,
+    kernel: Kernel,
+    watch: Watch,
+}
+
+/// What shows that a wait ended too late. With no deadline near, the thread wakes by itself now and
+/// then: often while packets come, ever more seldom when none do.
+#[derive(Debug)]
+struct Watch {
+    /// How much had been received at the last wait, and when that last grew.
+    received: u64,
+    heard_at: Instant,
+    overslept: Span,
 }
 
 struct Source<T> {
@@ -87,8 +104,9 @@ struct Source<T> {
 }
 
 impl LinuxIo {
-    /// Serves what `change` opened; `waker` ends a wait.
+    /// Serves what `change` opened, on the calling thread; `waker` ends a wait.
     pub fn new(change: Change, waker: Arc<Waker>) -> Self {
+        let beginning = Instant::from_micros(0);
         let mut io = Self {
             start: std::time::Instant::now(),
             waker,
@@ -102,6 +120,9 @@ impl LinuxIo {
             starved: false,
             unsent: 0,
             received: 0,
+            coarse_start: thread::clock(),
+            kernel: Kernel::of_this_thread(beginning),
+            watch: Watch { received: 0, heard_at: beginning, overslept: Span::ZERO },
         };
         io.adopt(change);
         io
@@ -251,6 +272,10 @@ impl Io for LinuxIo {
         Instant::from_micros(self.start.elapsed().as_micros() as u64)
     }
 
+    fn glance(&mut self) -> Instant {
+        Instant::from_micros(thread::coarse_clock().saturating_sub(self.coarse_start))
+    }
+
     fn recv_batch(&mut self, pool: &mut BufferPool, most: usize, inputs: &mut Vec<Input<Buffer>>) {
         let sources = self.sockets.len() + self.taps.len();
         let end = inputs.len() + most;
@@ -280,6 +305,8 @@ impl Io for LinuxIo {
     }
 
     fn wait(&mut self, deadline: Option<Instant>) {
+        let began = self.glance();
+        self.kernel.look(began);
         if std::mem::take(&mut self.starved) {
             // Buffers come back as the core sends or gives up what it holds; until then there
             // is nothing to read, and the sockets must not end the wait.
@@ -287,13 +314,16 @@ impl Io for LinuxIo {
         }
         let busy = self.sockets.iter().any(|source| source.ready)
             || self.taps.iter().any(|source| source.ready);
+        let beat = self.watch.beat(began, self.received);
         let timeout = if busy {
-            Some(Duration::ZERO)
+            Span::ZERO
         } else {
             let now = self.now();
-            deadline.map(|at| Duration::from_micros(at.since(now).as_micros()))
+            deadline.map_or(beat, |at| at.since(now).min(beat))
         };
-        if self.set.wait(timeout).is_err() {
+        let waited = self.set.wait(Some(Duration::from_micros(timeout.as_micros())));
+        self.watch.overslept = self.glance().since(began + timeout);
+        if waited.is_err() {
             return;
         }
         if self.waker_entry.is_some_and(|entry| self.set.is_ready(entry)) {
@@ -303,6 +333,10 @@ impl Io for LinuxIo {
         let is_ready = |entry: Option<Entry>| entry.is_some_and(|entry| set.is_ready(entry));
         self.sockets.iter_mut().for_each(|source| source.ready |= is_ready(source.entry));
         self.taps.iter_mut().for_each(|source| source.ready |= is_ready(source.entry));
+    }
+
+    fn overslept(&self) -> Span {
+        self.watch.overslept
     }
 
     fn adopt(&mut self, change: Change) {
@@ -321,6 +355,33 @@ impl Io for LinuxIo {
 
     fn unsent(&self) -> u64 {
         self.unsent
+    }
+
+    fn losses(&mut self, tell: &mut dyn FnMut(Loss)) {
+        for source in &self.sockets {
+            let Service { outer, address } = source.it.service;
+            let count = crate::sys::socket::drops(source.it.fd.as_fd()).map_or(0, u64::from);
+            tell(Loss::Socket { outer, address, count });
+        }
+        for source in &self.taps {
+            let count = self.kernel.device_drops(&source.it.name).unwrap_or_default();
+            tell(Loss::Tap { name: name_of(source.it.name.as_bytes()), count });
+        }
+    }
+
+    fn cause(&mut self) -> Cause {
+        let now = self.now();
+        self.kernel.cause(now)
+    }
+}
+
+impl Watch {
+    /// How long a wait may be: as long as nothing has come for, and at least [`BEAT`].
+    fn beat(&mut self, now: Instant, received: u64) -> Span {
+        if received != self.received {
+            (self.received, self.heard_at) = (received, now);
+        }
+        now.since(self.heard_at).max(BEAT)
     }
 }
 
@@ -352,7 +413,11 @@ fn strip_ipv4(packet: &mut Frame<Buffer>) -> bool {
     header_len >= 20 && packet.strip(header_len).is_ok()
 }
 
+/// The shortest time after which the thread wakes by itself.
+const BEAT: Span = Span::from_millis(50);
 const STARVED: Duration = Duration::from_millis(1);
 
+#[cfg(test)]
+mod account_tests;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -192,3 +193,99 @@ fn it_serves_reloads_says_why_a_dial_failed_and_ends() {
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(3));
 }
+
+#[test]
+fn a_server_that_stood_still_tells_for_how_long() {
+    let place = Place::new(5);
+    place.write("");
+    let server = Server::start(&place, &["serve", "--log", "json", "--log-level", "debug"]);
+    server.line("ready");
+    let router = Ipv4Addr::new(192, 168, 30, 1);
+    let mut client = RawClient::dial(SocketAddr::from((place.ip, 1701)), "jiro", "pass").unwrap();
+    client.ping(router, 1, 56);
+    assert_eq!(client.pong(), 1);
+    let (quiet, noise) = (AtomicBool::new(false), place.ip);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // What tells the server that it is late: packets that come.
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            while !quiet.load(Ordering::Relaxed) {
+                socket.send_to(&[0], (noise, 1701)).unwrap();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        server.signal("STOP");
+        std::thread::sleep(STOPPED);
+        server.signal("CONT");
+        quiet.store(true, Ordering::Relaxed);
+    });
+    client.ping(router, 2, 56);
+    assert_eq!(client.pong(), 2);
+    // A busy machine may stop it too, for less.
+    let line = loop {
+        let line = server.line("\"event\":\"pause\"");
+        if number(&line, "length-ms") >= TOLD_MS {
+            break line;
+        }
+    };
+    assert!(number(&line, "in-phase-ms") > 0, "{line}");
+    assert!(number(&line, "counted-over-ms") >= TOLD_MS, "{line}");
+    assert!(line.contains("\"phase\":\"") && line.contains("\"likely-cause\":\""), "{line}");
+    server.signal("TERM");
+    let line = server.line("longest-pause");
+    assert!(number(&line, "length-ms") >= TOLD_MS, "{line}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_packets_nor_the_end() {
+    let place = Place::new(6);
+    place.write("");
+    let (unread, log) = std::io::pipe().unwrap();
+    let mut fill = log.try_clone().unwrap();
+    let filled = std::thread::spawn(move || {
+        // It ends with the pipe.
+        while std::io::Write::write(&mut fill, &[b'.'; 4_096]).is_ok() {}
+    });
+    let mut command = place.command(&["serve", "--log-level", "debug"]);
+    let mut server = command.stderr(log).spawn().unwrap();
+    drop(command);
+    let address = SocketAddr::from((place.ip, 1701));
+    let end = Instant::now() + Duration::from_secs(20);
+    while std::net::UdpSocket::bind(address).is_ok() {
+        assert!(Instant::now() < end, "it does not start");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let mut client = RawClient::dial(address, "jiro", "pass").unwrap();
+    for number in 0..100 {
+        client.ping(Ipv4Addr::new(192, 168, 30, 1), number, 56);
+        assert_eq!(client.pong(), number);
+    }
+    let pid = server.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().unwrap().success());
+    let end = Instant::now() + Duration::from_secs(20);
+    let status = loop {
+        if let Some(status) = server.try_wait().unwrap() {
+            break Some(status);
+        }
+        if Instant::now() > end {
+            server.kill().unwrap();
+            server.wait().unwrap();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    drop(unread);
+    filled.join().unwrap();
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+}
+
+fn number(line: &str, field: &str) -> u64 {
+    let rest = line.split_once(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{line}")).1;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
+}
+
+const STOPPED: Duration = Duration::from_millis(500);
+/// The server cannot know that it was to wake earlier than 50 ms after the last packet, which
+/// on a busy machine was a while ago.
+const TOLD_MS: u64 = 300;

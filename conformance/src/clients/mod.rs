@@ -7,6 +7,7 @@ mod loss;
 mod machine;
 mod nat;
 mod noise;
+mod pause;
 mod proposals;
 mod redial;
 mod rekey;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Case> {
         load::CASES,
         proposals::CASES,
         noise::CASES,
+        pause::CASES,
         service::CASES,
         start::CASES,
         machine::CASES,

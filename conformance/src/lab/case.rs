@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use crate::lab::server::Kind;
 use crate::lab::{Namespace, Outcome, Process};
 
+/// Time for a capture to say what it missed.
+const CAPTURE_LIMIT: Duration = Duration::from_secs(2);
+
 /// One thing to show, with a name users may type.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
@@ -50,6 +53,8 @@ pub struct Options {
     pub jobs: usize,
     /// Keeps logs of passed cases too.
     pub keep: bool,
+    /// A dial that took longer leaves the logs of its case, though it passed.
+    pub slow_dial: Duration,
     /// Runs a case that failed a second time.
     pub repeat: bool,
 }
@@ -117,6 +122,7 @@ impl<'a> Lab<'a> {
         let mut command = namespace.command("tcpdump");
         command.args(["-i", device, "-U", "-Z", "root", "-s", "640", "-B", "16384", "-w"]);
         let log = self.folder.join(format!("{device}-tcpdump.log"));
-        Process::start(command.arg(file).arg(filter), &log)
+        let capture = Process::start(command.arg(file).arg(filter), &log)?;
+        Ok(capture.with_last_words(CAPTURE_LIMIT))
     }
 }

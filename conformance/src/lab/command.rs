@@ -61,6 +61,8 @@ pub fn run(command: &mut Command, input: &str, limit: Duration) -> Outcome<(Exit
 pub struct Process {
     child: Child,
     log: PathBuf,
+    /// How long it may take to end by itself.
+    last_words: Option<Duration>,
 }
 
 impl Process {
@@ -70,7 +72,14 @@ impl Process {
         command.stdout(file.try_clone()?).stderr(file).stdin(Stdio::null());
         let what = format!("{command:?}");
         let child = command.spawn().map_err(|e| Failure::failed(format!("{what}: {e}")))?;
-        Ok(Self { child, log: log.to_owned() })
+        Ok(Self { child, log: log.to_owned(), last_words: None })
+    }
+
+    /// The same, but it is asked to end before it is killed, for it has something to say then.
+    #[must_use]
+    pub fn with_last_words(mut self, limit: Duration) -> Self {
+        self.last_words = Some(limit);
+        self
     }
 
     /// Its process identifier.
@@ -169,6 +178,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if let (Some(limit), Ok(None)) = (self.last_words, self.ended()) {
+            // It is killed in any case.
+            let _ = self.signal("TERM").and_then(|()| self.wait(limit));
+        }
         self.kill();
     }
 }

@@ -12,13 +12,18 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::lab::{Failure, Lab, Outcome, Seat, any_cpu, machine};
-use crate::{expect, fail};
+use crate::lab::{Failure, Lab, Outcome, Seat, any_cpu, machine, run};
+use crate::{expect, fail, proc};
 
 /// What a guest runs.
 pub(super) const KERNEL: &str = "linux.uml";
 /// What it takes of the machine's memory at most.
 pub(super) const MEMORY_MIB: u64 = 256;
+/// Begins what a guest says of a tick that came late; milliseconds follow.
+pub(super) const LATE: &str = "@@ late ";
+/// The file in the case's folder with a line of what each guest's kernel ran and waited.
+pub(super) const WORK: &str = "guests";
+const KILL_LIMIT: Duration = Duration::from_secs(5);
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running guest. Dropping it is a power cut.
@@ -103,7 +108,9 @@ impl Guest {
                 let line = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
                 // A full disk shows elsewhere; the console must go on.
                 let _ = writeln!(log, "{:8.3} {line}", booted.elapsed().as_secs_f32());
-                if sender.send(line).is_err() {
+                // What a tick says may stand behind the beginning of a line of the step.
+                let said = line.split_once(LATE).map_or(&*line, |(said, _)| said);
+                if (line.is_empty() || !said.is_empty()) && sender.send(said.to_owned()).is_err() {
                     break;
                 }
             }
@@ -120,6 +127,22 @@ impl Guest {
                 fail!("{name} did not boot within {} s: {last}", limit.as_secs())
             }
         }
+    }
+
+    /// Stops the guest for a while, as a machine does that has no processor for it.
+    pub(crate) fn stand_still(&self, time: Duration) -> Outcome<()> {
+        let pid = self.child.id().to_string();
+        let signal = |name| run(Command::new("kill").args(["-s", name, &pid]), "", KILL_LIMIT);
+        signal("STOP")?;
+        thread::sleep(time);
+        signal("CONT").map(drop)
+    }
+
+    /// Adds a line to a file in the case's folder.
+    pub(super) fn note(&self, file: &str, line: &str) -> Outcome<()> {
+        let path = self.folder.with_file_name(file);
+        writeln!(File::options().create(true).append(true).open(path)?, "{line}")?;
+        Ok(())
     }
 
     /// Runs a script in the guest, whatever its status.
@@ -178,6 +201,11 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
+        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(account) = proc::Work::of(self.child.id()) {
+            // A full disk shows elsewhere.
+            let _ = self.note(WORK, &format!("guest {name}'s kernel {account}"));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

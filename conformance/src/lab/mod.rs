@@ -4,6 +4,7 @@
 //! process is bounded by a time limit and dies with the harness; namespaces that a killed harness
 //! left behind are removed by the next one.
 
+pub(crate) mod account;
 pub(crate) mod any_cpu;
 mod case;
 mod client;

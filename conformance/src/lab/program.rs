@@ -7,6 +7,7 @@ use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -22,6 +23,8 @@ pub struct Group {
     pub cases: fn() -> Vec<Case>,
     /// What is tested, as seen from the folder of this program.
     pub program: &'static str,
+    /// What no dial takes on a machine that has time for it.
+    pub slow_dial: Duration,
 }
 
 const USAGE: &str =
@@ -73,6 +76,7 @@ impl Group {
             logs: target.parent().unwrap_or(&target).join("conformance"),
             jobs: 4,
             keep: false,
+            slow_dial: self.slow_dial,
             repeat: true,
         };
         let known = (self.cases)();

@@ -11,6 +11,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::lab::account::{self, Machine};
 use crate::lab::{Case, Failure, Lab, Options, Outcome, Weight};
 
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -24,6 +25,8 @@ struct Tally {
     skipped: usize,
     /// Cases that passed only when they were repeated.
     repeated: Vec<&'static str>,
+    /// Cases that passed with a dial that took long, and how many seconds it took.
+    slow: Vec<(&'static str, f64)>,
 }
 
 struct Board {
@@ -62,17 +65,20 @@ pub fn run_cases(options: &Options, cases: &[Case]) -> bool {
                 let (board, changed) = (&board, &changed);
                 scope.spawn(move || {
                     let started = Instant::now();
+                    let mut machine = Machine::now();
                     let mut outcome = run_one(options, &case, number);
                     let repeated = options.repeat && matches!(outcome, Err(Failure::Failed(_)));
                     if repeated {
-                        report_first(options, &case, &outcome, started.elapsed());
+                        report_first(options, &case, &outcome, started.elapsed(), &machine);
+                        machine = Machine::now();
                         outcome = run_one(options, &case, number);
                     }
                     let mut board = lock(board);
                     if repeated && outcome.is_ok() {
                         board.tally.repeated.push(case.name);
                     }
-                    report(options, &case, &outcome, started.elapsed(), &mut board.tally);
+                    let took = started.elapsed();
+                    report(options, &case, &outcome, took, &machine, &mut board.tally);
                     board.running.retain(|(name, _)| *name != case.name);
                     board.free += need(&case, options);
                     changed.notify_all();
@@ -91,14 +97,23 @@ pub fn run_cases(options: &Options, cases: &[Case]) -> bool {
         }
     });
     let tally = board.into_inner().unwrap_or_else(PoisonError::into_inner).tally;
+    print_summary(group, &tally);
+    tally.failed == 0
+}
+
+fn print_summary(group: &str, tally: &Tally) {
     if !tally.repeated.is_empty() {
         println!("{group}: passed only the second time: {}", tally.repeated.join(", "));
+    }
+    if !tally.slow.is_empty() {
+        let slow = tally.slow.iter().map(|(name, seconds)| format!("{name} ({seconds:.1} s)"));
+        let slow: Vec<_> = slow.collect();
+        println!("{group}: passed with a slow dial, logs kept: {}", slow.join(", "));
     }
     println!(
         "{group}: {} passed, {} failed, {} skipped",
         tally.passed, tally.failed, tally.skipped
     );
-    tally.failed == 0
 }
 
 fn ordered(cases: &[Case]) -> Vec<(usize, Case)> {
@@ -128,6 +143,7 @@ fn report(
     case: &Case,
     outcome: &Outcome<String>,
     took: Duration,
+    machine: &Machine,
     tally: &mut Tally,
 ) {
     let seconds = took.as_secs_f32();
@@ -136,7 +152,11 @@ fn report(
         Ok(figure) => {
             tally.passed += 1;
             println!("ok    {:<24} {figure} ({seconds:.1} s)", case.name);
-            if !options.keep {
+            let slow = account::slowest_dial(&folder).filter(|took| *took > options.slow_dial);
+            if let Some(slow) = slow {
+                tally.slow.push((case.name, slow.as_secs_f64()));
+            }
+            if !options.keep && slow.is_none() {
                 // What stays behind is only in the way.
                 let _ = fs::remove_dir_all(&folder);
             }
@@ -147,27 +167,43 @@ fn report(
         }
         Err(Failure::Failed(why)) => {
             tally.failed += 1;
-            show_failure("FAIL", case, why, seconds, &folder);
+            show_failure("FAIL", case, why, seconds, &folder, machine);
         }
     }
 }
 
 /// Reports a failure after which the case is run once more; its logs move out of the way.
-fn report_first(options: &Options, case: &Case, outcome: &Outcome<String>, took: Duration) {
+fn report_first(
+    options: &Options,
+    case: &Case,
+    outcome: &Outcome<String>,
+    took: Duration,
+    machine: &Machine,
+) {
     let Err(Failure::Failed(why)) = outcome else { return };
     let kept = options.logs.join(format!("{}.first", case.name));
     let _ = fs::remove_dir_all(&kept);
     // Without logs the failure is still told.
     let _ = fs::rename(options.logs.join(case.name), &kept);
-    show_failure("again", case, why, took.as_secs_f32(), &kept);
+    show_failure("again", case, why, took.as_secs_f32(), &kept, machine);
 }
 
-fn show_failure(word: &str, case: &Case, why: &str, seconds: f32, folder: &Path) {
+fn show_failure(
+    word: &str,
+    case: &Case,
+    why: &str,
+    seconds: f32,
+    folder: &Path,
+    machine: &Machine,
+) {
     let mut lines = why.trim_end().lines();
     println!("{word:<5} {:<24} {} ({seconds:.1} s)", case.name, lines.next().unwrap_or(""));
     lines.for_each(|line| println!("      {line}"));
     println!("      logs: {}", folder.display());
     show_tail(folder, "server.log");
+    for line in account::of(folder).into_iter().chain([machine.since()]) {
+        println!("      account: {line}");
+    }
 }
 
 fn show_tail(folder: &Path, log: &str) {

@@ -20,6 +20,8 @@ pub struct Seat {
 /// A server's namespace, the way to it, and seats for clients.
 #[derive(Debug)]
 pub struct Site {
+    /// Ends first, while its device is there, to say what it missed.
+    _capture: Process,
     /// Seats, in the order the constructor names them.
     pub seats: Vec<Seat>,
     /// What clients dial.
@@ -28,7 +30,6 @@ pub struct Site {
     pub server: Namespace,
     /// Routers between; kept alive with the site.
     pub routers: Vec<Namespace>,
-    _capture: Process,
 }
 
 /// Counts what reaches the server as ESP in UDP and as ESP.

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use kumihimo_core::event::{DialFailure, Event, FailureCause, Stage};
 
+use crate::pause::Phase;
+
 /// Counts failures by address, stage and cause, and in all.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
@@ -39,7 +41,15 @@ struct Window {
 impl Limiter {
     /// Decides about the line of `event`.
     pub(super) fn admit(&mut self, now: SystemTime, event: &Event) -> Verdict {
-        let Some(key) = key(event) else { return Verdict::Write { more: 0 } };
+        key(event).map_or(Verdict::Write { more: 0 }, |key| self.admit_key(now, key))
+    }
+
+    /// Decides about the line of a pause in this phase.
+    pub(super) fn admit_pause(&mut self, now: SystemTime, phase: Phase) -> Verdict {
+        self.admit_key(now, Key { address: None, stage: None, cause: phase.name().to_owned() })
+    }
+
+    fn admit_key(&mut self, now: SystemTime, key: Key) -> Verdict {
         if self.seen.len() == MAX_KEYS && !self.seen.contains_key(&key) {
             self.seen.retain(|_, window| window.is_current(now, KEY_WINDOW));
             if self.seen.len() == MAX_KEYS {

@@ -5,6 +5,7 @@
 //! escaped.
 
 mod accepted;
+mod account;
 mod event;
 mod limit;
 mod line;
@@ -17,6 +18,7 @@ mod tests;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, SystemTime};
 
@@ -24,7 +26,9 @@ use kumihimo_core::config::Policy;
 use kumihimo_core::discard::{DropCounters, DropReason};
 use kumihimo_core::event::Event;
 
+use crate::io::{Cause, Loss};
 use crate::mailbox::Queue;
+use crate::pause::Pause;
 use limit::{Limiter, Verdict};
 pub use line::{Format, Level};
 use line::{Line, Value};
@@ -42,6 +46,8 @@ pub struct Logger {
 pub struct LogThread {
     logger: Logger,
     thread: Option<JoinHandle<()>>,
+    /// Hangs up when the thread has written all.
+    written: Receiver<()>,
 }
 
 #[derive(Debug)]
@@ -49,6 +55,9 @@ pub struct LogThread {
 enum Entry {
     Event(SystemTime, Event),
     Drops(SystemTime, DropCounters, u64),
+    Loss(SystemTime, Loss),
+    Pause(SystemTime, Pause, Cause),
+    Longest(SystemTime, Pause),
     Text(SystemTime, Level, &'static str, String),
     Policy(Policy),
 }
@@ -62,8 +71,13 @@ impl LogThread {
         let queue = Arc::new(Queue::new(QUEUE));
         let logger = Logger { queue, lost: Arc::default(), level };
         let writer = Writer::new(logger.clone(), format, io::stderr());
-        let thread = Builder::new().name("kumihimo-log".into()).spawn(move || writer.run())?;
-        Ok(Self { logger, thread: Some(thread) })
+        let (writing, written) = channel();
+        let run = move || {
+            let _writing = writing;
+            writer.run();
+        };
+        let thread = Builder::new().name("kumihimo-log".into()).spawn(run)?;
+        Ok(Self { logger, thread: Some(thread), written })
     }
 
     /// A handle for another thread.
@@ -75,7 +89,9 @@ impl LogThread {
 impl Drop for LogThread {
     fn drop(&mut self) {
         self.logger.queue.close();
-        if let Some(thread) = self.thread.take() {
+        // Where nobody reads standard error, or its disk is stuck, the last lines are lost.
+        let stuck = self.written.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout);
+        if let Some(thread) = self.thread.take().filter(|_| !stuck) {
             // A thread that panicked has already said so.
             let _ = thread.join();
         }
@@ -92,6 +108,23 @@ impl Logger {
     pub fn drops(&self, drops: &DropCounters, unsent: u64) {
         if self.level <= Level::Debug {
             self.push(Entry::Drops(SystemTime::now(), drops.clone(), unsent));
+        }
+    }
+
+    /// Records what was lost at one place so far.
+    pub fn loss(&self, loss: Loss) {
+        self.push(Entry::Loss(SystemTime::now(), loss));
+    }
+
+    /// Records a long pause of the packet thread.
+    pub fn pause(&self, pause: Pause, cause: Cause) {
+        self.push(Entry::Pause(SystemTime::now(), pause, cause));
+    }
+
+    /// Records the longest pause so far.
+    pub fn longest(&self, pause: Pause) {
+        if self.level <= Level::Debug {
+            self.push(Entry::Longest(SystemTime::now(), pause));
         }
     }
 
@@ -122,12 +155,15 @@ struct Writer<W> {
     limiter: Limiter,
     drops: DropCounters,
     unsent: u64,
+    /// What was last told of each place that lost something.
+    losses: Vec<Loss>,
 }
 
 impl<W: Write> Writer<W> {
     fn new(logger: Logger, format: Format, out: W) -> Self {
         let (policy, limiter) = (Policy::default(), Limiter::default());
-        Self { logger, format, out, policy, limiter, drops: DropCounters::default(), unsent: 0 }
+        let (drops, losses) = (DropCounters::default(), Vec::new());
+        Self { logger, format, out, policy, limiter, drops, unsent: 0, losses }
     }
 
     fn run(mut self) {
@@ -146,18 +182,43 @@ impl<W: Write> Writer<W> {
             Entry::Policy(policy) => self.policy = policy,
             Entry::Text(at, level, name, text) => self.write(at, &Line::new(level, name, text)),
             Entry::Drops(at, drops, unsent) => self.drop_counters(at, drops, unsent),
-            Entry::Event(at, event) => {
-                let more = match self.limiter.admit(at, &event) {
-                    Verdict::Write { more } => more,
-                    Verdict::Hold => return,
-                };
-                let mut line = event::line(&event, self.policy);
-                if more > 0 {
-                    line.push("repeated", Value::Number(more));
-                    line.text.push_str(&format!(" ({more} more like it since the last line)"));
-                }
-                self.write(at, &line);
+            Entry::Loss(at, loss) => self.loss(at, loss),
+            Entry::Longest(at, pause) => self.write(at, &account::longest(&pause)),
+            Entry::Pause(at, pause, cause) => {
+                let verdict = self.limiter.admit_pause(at, pause.phase);
+                self.admitted(at, &verdict, || account::pause(&pause, &cause));
             }
+            Entry::Event(at, event) => {
+                let verdict = self.limiter.admit(at, &event);
+                let policy = self.policy;
+                self.admitted(at, &verdict, || event::line(&event, policy));
+            }
+        }
+    }
+
+    /// Writes a line of which there may be too many.
+    fn admitted(&mut self, at: SystemTime, verdict: &Verdict, line: impl FnOnce() -> Line) {
+        let &Verdict::Write { more } = verdict else { return };
+        let mut line = line();
+        if more > 0 {
+            line.push("repeated", Value::Number(more));
+            line.text.push_str(&format!(" ({more} more like it since the last line)"));
+        }
+        self.write(at, &line);
+    }
+
+    /// A line for each place that lost more than when it was last told.
+    fn loss(&mut self, at: SystemTime, loss: Loss) {
+        let told = self.losses.iter_mut().find(|told| told.is_of_the_place_of(&loss));
+        let grew = loss.count() > told.as_ref().map_or(0, |told| told.count());
+        let line = grew.then(|| account::loss(&loss));
+        match told {
+            Some(told) => *told = loss,
+            None if grew => self.losses.push(loss),
+            None => {}
+        }
+        if let Some(line) = line {
+            self.write(at, &line);
         }
     }
 
@@ -192,5 +253,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
+/// Time for the last lines: with that for the goodbye less than the three seconds of the contract.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Facts that wait to be written.
 const QUEUE: usize = 1_024;

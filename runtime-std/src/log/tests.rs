@@ -240,3 +240,35 @@ fn lines_that_found_no_room_are_counted() {
     let text = String::from_utf8(sink).unwrap();
     assert!(text.contains("2 lines lost"), "{text}");
 }
+
+#[test]
+fn pauses_are_limited_by_phase_and_losses_are_told_when_they_grow() {
+    use crate::pause::Phase;
+    use kumihimo_core::time::Duration as Span;
+
+    let at = SystemTime::UNIX_EPOCH;
+    let mut writer = writer(Format::Text);
+    for phase in [Phase::Sending, Phase::Waiting] {
+        let (length, in_phase) = (Span::from_millis(200), Span::from_millis(199));
+        for _ in 0..10 {
+            let pause = Pause { length, phase, in_phase };
+            writer.entry(Entry::Pause(at, pause, Cause::default()));
+        }
+    }
+    let loss = |port, count| {
+        let address = ([192, 0, 2, 1], port).into();
+        Entry::Loss(at, Loss::Socket { outer: kumihimo_core::addr::Outer::Udp, address, count })
+    };
+    for (port, count) in [(500, 0), (500, 3), (4_500, 2), (500, 3), (4_500, 5), (500, 1), (500, 2)]
+    {
+        writer.entry(loss(port, count));
+    }
+    let text = written(writer);
+    assert_eq!(text.lines().filter(|line| line.contains("thread sending;")).count(), 5);
+    assert_eq!(text.lines().filter(|line| line.contains("asleep beyond its time;")).count(), 5);
+    let told: Vec<_> = text.lines().filter_map(|line| line.split_once("UDP 192.0.2.1:")).collect();
+    let told: Vec<_> = told.iter().map(|(_, told)| told.split(" datagrams").next()).collect();
+    // A count that falls is that of a new socket.
+    let expected = ["500: 3", "4500: 2", "4500: 5", "500: 2"];
+    assert_eq!(told, expected.map(Some));
+}

@@ -9,6 +9,7 @@ mod name;
 mod pktinfo;
 pub mod socket;
 pub mod tap;
+pub mod thread;
 pub mod wait;
 pub mod xfrm;
 

@@ -80,6 +80,28 @@ pub fn route_mtu(remote: IpAddr) -> io::Result<u16> {
     Ok(mtu.clamp(0, i32::from(u16::MAX)) as u16)
 }
 
+/// How many datagrams found no room in the socket, or were broken, since it was opened. `None`
+/// before Linux 4.12.
+///
+/// The socket says the same with datagrams that come later (`SO_RXQ_OVFL`): to this one there need
+/// be none, and those that come carry nothing more.
+pub fn drops(socket: BorrowedFd<'_>) -> Option<u32> {
+    let mut counts = [0_u32; DROPS + 1];
+    let mut len = size_of_val(&counts) as libc::socklen_t;
+    // SAFETY: the array is as long as `len` says, and both outlive the call.
+    checked(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            counts.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    })
+    .ok()?;
+    (len as usize >= size_of_val(&counts)).then_some(counts[DROPS])
+}
+
 fn bind(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
     let name = Name::of(address);
     let len = Name::len_of(address);
@@ -110,5 +132,6 @@ fn set(
     Ok(())
 }
 
+const DROPS: usize = libc::SK_MEMINFO_DROPS as usize;
 /// Half a second at 60 Mbit/s, or the burst of a batch of everyone at once.
 const BUFFER_OCTETS: libc::c_int = 4 << 20;
