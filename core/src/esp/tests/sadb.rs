@@ -177,3 +177,14 @@ fn a_pair_of_sas_stays_small() {
     assert!(size_of::<Slot<Entry>>() <= 1_280, "{} octets", size_of::<Slot<Entry>>());
     assert!(size_of::<PeerEntry>() <= 160, "{} octets", size_of::<PeerEntry>());
 }
+
+#[test]
+fn a_peer_that_is_gone_is_forgotten_with_all_that_was_known_of_it() {
+    let mut ends = ends(AES_SHA256);
+    let packet = ends.send(b"here");
+    ends.receive(&packet).unwrap();
+    assert_eq!(ends.us.heard_at(other()), Some(at(1)));
+    ends.us.remove_peer(other());
+    assert!(ends.us.is_empty());
+    assert_eq!(ends.us.heard_at(other()), None);
+}

@@ -311,3 +311,66 @@ fn initial_contact_does_not_put_a_neighbour_without_an_ike_sa_to_the_test() {
     assert!(downs(&seen).is_empty(), "it has no way to answer");
     assert_eq!((lab.ike.peer_count(), lab.ike.children.len()), (2, 1));
 }
+
+#[test]
+fn a_main_mode_while_the_old_one_is_still_heard_is_a_renewal() {
+    let mut lab = Lab::new();
+    up(&mut lab, 1, home());
+    let peer = lab.ike.peer_at(0).expect("a peer");
+    let mut again = Client::new(2);
+    let second = lab.ask(path(500, home()), &again.first());
+    lab.wait(Duration::from_secs(1));
+    lab.ike.handle_heard(lab.now, peer);
+    let fourth = lab.ask(path(500, home()), &again.third(&second));
+    let (result, seen) = lab.deliver(path(4500, home()), &again.fifth(&fourth, false));
+    assert_eq!(result, Ok(()));
+    assert!(downs(&seen).is_empty() && events(&seen).is_empty());
+    assert_eq!((lab.ike.peer_count(), lab.ike.children.len()), (1, 1));
+}
+
+#[test]
+fn quick_mode_at_once_replaces_nobody_who_had_no_ipsec_sa() {
+    let mut lab = Lab::new();
+    main_mode_on(&mut lab, &mut Client::new(1), path(500, home()), false);
+    let mut again = Client::new(2);
+    main_mode_on(&mut lab, &mut again, path(500, home()), false);
+    let (first, _) = again.quick_first(8);
+    let (result, seen) = lab.deliver(path(500, home()), &first);
+    assert_eq!(result, Ok(()));
+    assert!(downs(&seen).is_empty());
+    assert_eq!((lab.ike.peer_count(), lab.ike.counted().sas), (1, 2));
+}
+
+#[test]
+fn who_renews_has_been_heard() {
+    let mut lab = Lab::new();
+    up(&mut lab, 1, home());
+    assert!(downs(&lab.wait(Duration::from_secs(100))).is_empty());
+    main_mode_on(&mut lab, &mut Client::new(2), path(4500, home()), false);
+    assert!(downs(&lab.wait(Duration::from_secs(110))).is_empty());
+}
+
+#[test]
+fn a_peer_moves_with_every_message_that_only_it_can_have_sent() {
+    let elsewhere: SocketAddr = ([203, 0, 113, 50], 6).into();
+    let moved = |seen: &[Seen]| {
+        seen.iter().any(|seen| matches!(seen, Seen::Moved(path) if path.remote == elsewhere))
+    };
+    let mut lab = Lab::new();
+    let mut client = Client::new(1);
+    lab.main_mode(&mut client, home());
+    let (first, state) = client.quick_first(7);
+    let second = lab.ask(path(4500, home()), &first);
+    let agreed = client.quick_third(state, &second);
+    let (_, seen) = lab.deliver(path(4500, elsewhere), &agreed.third);
+    assert!(moved(&seen), "message 3 of quick mode");
+    let mut lab = Lab::new();
+    let mut client = up(&mut lab, 1, home());
+    let seen = lab.wait(Duration::from_secs(25));
+    let probe = client.read(sent(&seen).last().expect("a probe"));
+    let mut ack = probe[0].1.clone();
+    ack[6..8].copy_from_slice(&36137_u16.to_be_bytes());
+    let ack = client.informational(77, &[(11, ack)]);
+    let (_, seen) = lab.deliver(path(4500, elsewhere), &ack);
+    assert!(moved(&seen), "the answer to a probe");
+}

@@ -111,3 +111,16 @@ fn names_longer_than_what_is_kept_still_tell_clients_apart_by_their_ports() {
     assert_eq!(downs(&seen), [DownCause::Replaced]);
     assert_eq!(lab.ike.peer_count(), 2);
 }
+
+#[test]
+fn without_udp_there_are_no_original_addresses() {
+    let encapsulation = EncapsulationPolicy::Auto;
+    let mut lab = Lab::with(&Limits::server(8), &IpsecConfig { encapsulation, ..settings() });
+    let mut client = Client::new(1);
+    client.quick.attributes = attributes(&[(4, 2), (5, 2), (6, 256)]);
+    client.quick.nat_oa = vec![vec![1, 0, 0, 0, 10, 0, 0, 2]];
+    lab.main_mode(&mut client, home());
+    let (agreed, params) = lab.quick_mode(&mut client, home(), 7);
+    assert_eq!(params.encapsulation, Encapsulation::Esp);
+    assert!(agreed.payloads.iter().all(|found| found.0 != 21));
+}

@@ -15,6 +15,7 @@ use crate::time::Duration;
 mod abuse;
 pub(crate) mod client;
 mod contact;
+mod crowd;
 mod dial;
 mod dialects;
 mod initiator;

@@ -360,3 +360,15 @@ fn lifetimes_of_phase_2_stay_within_bounds() {
         assert_eq!((params.lifetime.time.as_secs(), params.lifetime.bytes), (time, bytes));
     }
 }
+
+#[test]
+fn our_lifetime_is_told_only_where_it_is_shorter() {
+    for (offered, told) in [(600, false), (3_600, false), (3_601, true)] {
+        let mut lab = Lab::new();
+        let mut client = Client::new(1);
+        client.quick.attributes = attributes(&[(1, 1), (2, offered), (4, 4), (5, 2), (6, 256)]);
+        lab.main_mode(&mut client, home());
+        let (agreed, _) = lab.quick_mode(&mut client, home(), 7);
+        assert_eq!(agreed.payloads.iter().any(|found| found.0 == 11), told, "{offered}");
+    }
+}

@@ -294,3 +294,17 @@ fn a_pair_that_the_client_made_meanwhile_is_not_replaced_before_its_time() {
     assert!(sent(&seen).iter().all(|message| *message == lost), "{seen:?}");
     assert_eq!(lab.spis.released.len(), 1);
 }
+
+#[test]
+fn a_peer_that_answers_a_rekey_from_elsewhere_has_moved() {
+    let mut lab = lab();
+    let (mut client, params) = up(&mut lab, None);
+    let first = rekey(&mut lab, params.peer);
+    let (second, _) = client.quick_second(&first, 0x5000);
+    let elsewhere = path(4500, ([203, 0, 113, 50], 6).into());
+    let (result, seen) = lab.deliver(elsewhere, &second);
+    assert_eq!(result, Ok(()));
+    assert!(seen.iter().any(|seen| matches!(seen, Seen::Moved(path) if *path == elsewhere)));
+    assert!(seen.iter().any(|seen| matches!(seen, Seen::Send(path, _) if *path == elsewhere)));
+    assert_eq!(installed(&seen).expect("a new pair").path, elsewhere);
+}

@@ -270,3 +270,43 @@ fn no_renewal_begins_that_could_not_end_in_time_and_the_end_is_told() {
     assert_eq!((lab.ike.peer_count(), lab.ike.counted().sas), (1, 0));
     assert_eq!(lab.ike.counted().children, 1, "its IPsec SAs are not");
 }
+
+#[test]
+fn a_renewal_follows_a_peer_whose_port_changes() {
+    let mut lab = lab();
+    let (_, params) = up(&mut lab, None);
+    let first = renew(&mut lab, params.peer);
+    let mut again = Client::new(2);
+    let third = lab.ask(on_4500(), &again.main_second(&first));
+    let elsewhere = path(4500, (home().ip(), 6_666).into());
+    let (_, seen) = lab.deliver(elsewhere, &again.main_fourth(&third));
+    assert!(matches!(&seen[..], [Seen::Send(path, _)] if *path == elsewhere));
+}
+
+#[test]
+fn what_protects_the_newest_ike_sa_is_what_we_offer() {
+    let mut lab = lab();
+    let (_, params) = up(&mut lab, None);
+    let mut again = Client::new(2);
+    (again.cipher, again.hash) = (Cipher::Aes128, crate::crypto::Hash::Sha256);
+    contact::main_mode_on(&mut lab, &mut again, on_4500(), false);
+    let first = renew(&mut lab, params.peer);
+    let mut third = Client::new(3);
+    (third.cipher, third.hash) = (again.cipher, again.hash);
+    let mut offered = Vec::new();
+    third.main_second_with(&first, |list| offered.extend_from_slice(list));
+    let expected = client::attributes(&[(1, 7), (14, 128), (2, 4), (4, 2), (3, 1)]);
+    assert_eq!(offered[..expected.len()], expected);
+    answer_main_mode(&mut lab, &mut third, &first);
+}
+
+#[test]
+fn a_client_that_renewed_just_in_time_is_not_asked_to() {
+    let mut lab = lab();
+    let (_, params) = up(&mut lab, None);
+    live(&mut lab, params.peer, secs(IKE_LIFE * 9 / 10 - 5));
+    contact::main_mode_on(&mut lab, &mut Client::new(2), on_4500(), false);
+    let seen = live(&mut lab, params.peer, secs(IKE_LIFE / 2));
+    assert!(sent(&seen).iter().all(|message| message[18] != MAIN_MODE));
+    assert_eq!(lab.ike.counted().sas, 1);
+}
