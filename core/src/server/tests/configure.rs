@@ -259,3 +259,27 @@ fn a_broken_first_configuration_makes_no_server() {
         assert_eq!(server.err(), Some(error), "{what}");
     }
 }
+
+#[test]
+fn ports_that_sessions_have_are_not_given_away_by_a_reload() {
+    let limits = Limits { ports: 8, ..setup::limits(8) };
+    play(&Setup { limits, ..two_hubs() }, |world| {
+        let inside = [(); 3].map(|()| world.dial_up(Habits::default()));
+        let with = |bridges| setup::hub_with_bridges("DEFAULT", bridges);
+        let config = |hubs| setup::config(hubs);
+        // With the router there are eight, and nine.
+        world.configure(&config(std::vec![with(4)])).expect("as many as there are");
+        let result = world.configure(&config(std::vec![with(5)]));
+        assert_eq!(result, Err(ConfigError::TooMany));
+        for client in inside {
+            assert!(world.pings(client, ROUTER.octets()));
+        }
+        let newcomer = world.dial(Habits::default());
+        assert!(!world.run_until_up(newcomer, 10_000));
+        // Sessions whose hub goes need no ports any more.
+        let other = HubConfig { name: "OTHER", ..with(7) };
+        world.configure(&config(std::vec![other])).expect("as many as there are");
+        world.run_ms(1_000);
+        assert_eq!(world.server.session_count(), 0);
+    });
+}
