@@ -97,7 +97,7 @@ fn counts_that_contradict_each_other_are_named() {
         ("leases belong to pools", |it| it.dhcp.of_pools = 1),
         ("no flood is under way", |it| it.floods = 1),
         ("SPIs are reserved for quick modes", |it| {
-            (it.sas, it.esp.reserved, it.esp.of_peers) = (1, 1, 1)
+            (it.sas, it.esp.reserved, it.esp.of_peers) = (1, 1, 1);
         }),
         ("names of IKE name something", |it| it.ike.names = 1),
         ("deadlines are of sessions", |it| it.session_timers = 1),
