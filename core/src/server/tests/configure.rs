@@ -283,3 +283,17 @@ fn ports_that_sessions_have_are_not_given_away_by_a_reload() {
         assert_eq!(world.server.session_count(), 0);
     });
 }
+
+#[test]
+fn the_longest_names_and_the_longest_key_will_do() {
+    let long: &'static str = Box::leak("n".repeat(64).into_boxed_str());
+    let users = Box::leak(std::vec![setup::user(long, "pass")].into_boxed_slice());
+    let mut config = setup::config(std::vec![HubConfig { users, ..setup::hub(long) }]);
+    config.ipsec.psk = &[b'k'; 256];
+    config.host_name = long;
+    play(&Setup::default(), |world| {
+        world.configure(&config).expect("no longer than may be");
+        let client = world.dial_up(named(long.as_bytes()));
+        assert!(world.pings(client, ROUTER.octets()));
+    });
+}
