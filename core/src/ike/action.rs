@@ -107,6 +107,14 @@ pub(super) enum Waiting {
     Phase2(ExchangeKey),
 }
 
+#[cfg(test)]
+impl DhToken {
+    /// Nobody waits for this one.
+    pub(crate) fn of_nobody() -> Self {
+        Self(Waiting::Phase1(crate::store::Key { index: 0, generation: 0 }.into()))
+    }
+}
+
 /// The most actions that one call pushes.
 pub const ACTIONS_MAX: usize = 12;
 /// Octets of two messages, each with a 4096-bit key exchange.

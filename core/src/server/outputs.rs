@@ -163,3 +163,72 @@ const LANES: usize = 16;
 const STEP_OUTPUTS: usize = 32;
 /// Most facts among them.
 const STEP_EVENTS: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Key;
+
+    fn outputs(places: usize, events: usize) -> Outputs<'static, [u8; 64]> {
+        Outputs::new(Backing::allocate(places), Backing::allocate(events))
+    }
+
+    fn request(index: u32) -> RequestId {
+        RequestId::from(Key { index, generation: 0 })
+    }
+
+    fn event(reason: DropReason) -> Event {
+        Event::Refused { remote: None, reason }
+    }
+
+    #[test]
+    fn a_full_queue_takes_no_fact_and_counts_it() {
+        let (mut outputs, mut drops) = (outputs(2, 4), DropCounters::default());
+        for index in 0..3 {
+            outputs.push(Entry::Request(request(index)), &mut drops);
+        }
+        outputs.tell(event(DropReason::Busy), &mut drops);
+        assert_eq!(drops.of(DropReason::OutputFull), 2);
+        assert_eq!((outputs.len(), outputs.event_count()), (2, 0));
+        let popped = [(); 3].map(|()| outputs.pop());
+        let [Some(Output::Request(first)), Some(Output::Request(second)), None] = popped else {
+            panic!("{popped:?}");
+        };
+        assert_eq!([first, second], [0, 1].map(request));
+    }
+
+    #[test]
+    fn facts_leave_in_their_order_between_what_stands_around_them() {
+        let (mut outputs, mut drops) = (outputs(8, 2), DropCounters::default());
+        outputs.tell(event(DropReason::Busy), &mut drops);
+        outputs.push(Entry::Request(request(1)), &mut drops);
+        outputs.tell(event(DropReason::NoLease), &mut drops);
+        // There is room in the queue, and none for a third fact.
+        outputs.tell(event(DropReason::NoBuffer), &mut drops);
+        assert_eq!(drops.of(DropReason::OutputFull), 1);
+        let Some(Output::Event(first)) = outputs.pop() else { panic!("a fact") };
+        assert_eq!(first, event(DropReason::Busy));
+        assert!(matches!(outputs.pop(), Some(Output::Request(_))));
+        let Some(Output::Event(second)) = outputs.pop() else { panic!("a fact") };
+        assert_eq!(second, event(DropReason::NoLease));
+        assert!(outputs.pop().is_none() && outputs.is_empty());
+    }
+
+    #[test]
+    fn one_more_step_of_work_waits_until_all_of_its_outputs_fit() {
+        let (mut queue, mut drops) = (outputs(34, 34), DropCounters::default());
+        for (count, has_room) in [(1, true), (2, true), (3, false), (34, false)] {
+            while queue.len() < count {
+                queue.push(Entry::Request(request(0)), &mut drops);
+            }
+            assert_eq!(queue.has_room(), has_room, "{count} of 34");
+        }
+        let mut facts = outputs(64, 13);
+        for (count, has_room) in [(1, true), (2, false)] {
+            facts.tell(event(DropReason::Busy), &mut drops);
+            assert_eq!((facts.len(), facts.has_room()), (count, has_room));
+        }
+        // A queue that is shorter than a step has to do when it is empty.
+        assert!(outputs(1, 1).has_room());
+    }
+}

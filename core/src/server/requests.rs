@@ -74,3 +74,42 @@ impl<'a> Requests<'a> {
 
 /// Longer than any exchange waits for its key.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{Group, Rng};
+
+    fn at(secs: u64) -> Instant {
+        Instant::ZERO + Duration::from_secs(secs)
+    }
+
+    fn open(requests: &mut Requests<'_>, secs: u64) -> Result<RequestId, Full> {
+        let job = DhJob::new(Group::Modp1024, &mut Rng::from_seed([1; 32]), None);
+        requests.open(at(secs), DhToken::of_nobody(), job.expect("a group that is built in"))
+    }
+
+    #[test]
+    fn a_job_is_taken_once_and_answered_once() {
+        let mut requests = Requests::new(Backing::allocate(2));
+        let id = open(&mut requests, 0).expect("room");
+        assert!(requests.take(id).is_some() && requests.take(id).is_none());
+        assert!(requests.close(id).is_some() && requests.close(id).is_none());
+        assert_eq!(requests.len(), 0);
+    }
+
+    #[test]
+    fn only_a_full_table_forgets_and_only_what_nobody_waits_for() {
+        let mut requests = Requests::new(Backing::allocate(2));
+        let first = open(&mut requests, 0).expect("room");
+        let second = open(&mut requests, 61).expect("room");
+        // There was room: the first, though old, is still waited for.
+        assert!(requests.take(first).is_some());
+        assert!(open(&mut requests, 61).is_ok(), "it takes the place of the first");
+        assert!(requests.close(first).is_none());
+        assert!((62..=121).all(|secs| open(&mut requests, secs).is_err()), "all are young");
+        assert!(requests.take(second).is_some());
+        // Each call looks at one place; one of two finds an old one.
+        assert!((122..124).any(|secs| open(&mut requests, secs).is_ok()));
+    }
+}

@@ -52,3 +52,18 @@ fn a_client_that_extends_by_broadcast_is_served_like_one_that_asks_us() {
     assert_eq!(bench.dhcp.leases(bench.now, hub(0)).count(), 1);
     assert_eq!(bench.discover(1), Ok(own));
 }
+
+#[test]
+fn a_client_that_has_changed_its_hardware_keeps_its_lease() {
+    let mut bench = Bench::new(16, 10, 20);
+    let mut renewal = message(MessageType::Request, 1);
+    renewal.options.client_id = b"a laptop";
+    renewal.ciaddr = ip(10);
+    for number in [1, 2] {
+        renewal.hardware = mac(number).into();
+        let answer = bench.send(hub(0), &renewal).unwrap().unwrap();
+        assert_eq!((answer.kind, answer.to), (MessageType::Ack, (mac(number), ip(10))));
+        let leases: Vec<_> = bench.dhcp.leases(bench.now, hub(0)).collect();
+        assert_eq!((leases.len(), leases[0].mac), (1, Some(mac(number))));
+    }
+}

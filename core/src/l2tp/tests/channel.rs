@@ -36,6 +36,11 @@ impl Sender {
         self.under_way.clear();
     }
 
+    fn ack_first(&mut self) {
+        let first = self.under_way.remove(0);
+        assert_eq!(self.channel.on_nr(self.now, first.wrapping_add(1)), Ok(true));
+    }
+
     /// How many are under way in each of `rounds` round trips.
     fn rounds(&mut self, rounds: usize) -> Vec<usize> {
         let round = |sender: &mut Self| {
@@ -86,6 +91,20 @@ fn after_a_loss_the_window_doubles_to_half_of_what_it_was_and_then_grows_by_one(
 }
 
 #[test]
+fn at_the_threshold_only_a_full_window_opens_one_more_place() {
+    let mut sender = Sender::new(8);
+    assert_eq!(sender.rounds(3), [1, 2, 4]);
+    assert_eq!(sender.send(), 8);
+    sender.lose();
+    sender.ack_all();
+    assert_eq!(sender.rounds(1), [2]);
+    for under_way in [4, 4, 4, 4, 5, 5, 5, 5, 5, 6] {
+        assert_eq!(sender.send(), under_way);
+        sender.ack_first();
+    }
+}
+
+#[test]
 fn two_losses_in_a_row_leave_a_threshold_of_one() {
     let mut sender = Sender::new(8);
     assert_eq!(sender.rounds(3), [1, 2, 4]);
@@ -94,4 +113,30 @@ fn two_losses_in_a_row_leave_a_threshold_of_one() {
     sender.lose();
     sender.ack_all();
     assert_eq!(sender.rounds(4), [2, 3, 4, 5]);
+}
+
+/// What follows the messages that have been sent when the last one is pushed.
+fn after_the_last(sender: &mut Sender) -> Vec<(u16, bool)> {
+    sender.channel.push_last(Reply::StopCcn(ResultCode::CLEAR));
+    sender.channel.open_windows();
+    let mut rest = Vec::new();
+    while let Some((ns, reply)) = sender.channel.take_to_send(sender.now) {
+        rest.push((ns, matches!(reply, Reply::StopCcn(_))));
+    }
+    rest
+}
+
+#[test]
+fn the_last_message_has_a_place_of_its_own_and_throws_away_what_was_not_sent() {
+    // All eight are under way, and there is a ninth place for the last.
+    let mut full = Sender::new(8);
+    assert_eq!(full.rounds(3), [1, 2, 4]);
+    assert_eq!(full.send(), 8);
+    assert!(!full.channel.push(Reply::Hello), "that place is not for others");
+    assert_eq!(after_the_last(&mut full), [(15, true)]);
+    // Two are under way, and six that wait are not sent any more.
+    let mut slow = Sender::new(2);
+    assert_eq!(slow.rounds(1), [1]);
+    assert_eq!((slow.send(), slow.channel.room()), (2, 0));
+    assert_eq!(after_the_last(&mut slow), [(3, true)]);
 }

@@ -1,4 +1,5 @@
 mod channel;
+mod crowded;
 mod dial;
 mod hostile;
 pub(crate) mod lac;

@@ -220,6 +220,24 @@ fn over_bare_udp_no_answer_is_longer_than_its_cause() {
 }
 
 #[test]
+fn over_bare_udp_a_request_must_leave_room_for_one_letter_of_our_name() {
+    for (name_len, answer) in [(26, None), (27, Some(&b"k"[..])), (28, Some(&b"ku"[..]))] {
+        let avps = message(1, &[avp(9, &[0, 7]), avp(7, &vec![b'x'; name_len])]);
+        let bytes = control((0, 0), 0, 0, &avps);
+        let mut bench = Bench::new();
+        let told = bench.hear(udp(5000), &bytes);
+        let sent = bench.take_sent();
+        match answer {
+            None => assert_eq!((told, sent.len()), (Err(DropReason::UnprovenBudget), 0)),
+            Some(name) => {
+                assert_eq!((told, sent[0].len()), (Ok(Received::Control), bytes.len()));
+                assert_eq!(Seen::parse(&sent[0]).avp(7), Some(name));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_repeated_request_that_is_shorter_gets_no_longer_answer() {
     let short = control((0, 0), 0, 0, &message(1, &[avp(9, &[0, 7])]));
     for (carrier, answers) in [(udp(5000), 0), (esp(1), 1)] {

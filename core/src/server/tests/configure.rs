@@ -259,3 +259,41 @@ fn a_broken_first_configuration_makes_no_server() {
         assert_eq!(server.err(), Some(error), "{what}");
     }
 }
+
+#[test]
+fn ports_that_sessions_have_are_not_given_away_by_a_reload() {
+    let limits = Limits { ports: 8, ..setup::limits(8) };
+    play(&Setup { limits, ..two_hubs() }, |world| {
+        let inside = [(); 3].map(|()| world.dial_up(Habits::default()));
+        let with = |bridges| setup::hub_with_bridges("DEFAULT", bridges);
+        let config = |hubs| setup::config(hubs);
+        // With the router there are eight, and nine.
+        world.configure(&config(std::vec![with(4)])).expect("as many as there are");
+        let result = world.configure(&config(std::vec![with(5)]));
+        assert_eq!(result, Err(ConfigError::TooMany));
+        for client in inside {
+            assert!(world.pings(client, ROUTER.octets()));
+        }
+        let newcomer = world.dial(Habits::default());
+        assert!(!world.run_until_up(newcomer, 10_000));
+        // Sessions whose hub goes need no ports any more.
+        let other = HubConfig { name: "OTHER", ..with(7) };
+        world.configure(&config(std::vec![other])).expect("as many as there are");
+        world.run_ms(1_000);
+        assert_eq!(world.server.session_count(), 0);
+    });
+}
+
+#[test]
+fn the_longest_names_and_the_longest_key_will_do() {
+    let long: &'static str = Box::leak("n".repeat(64).into_boxed_str());
+    let users = Box::leak(std::vec![setup::user(long, "pass")].into_boxed_slice());
+    let mut config = setup::config(std::vec![HubConfig { users, ..setup::hub(long) }]);
+    config.ipsec.psk = &[b'k'; 256];
+    config.host_name = long;
+    play(&Setup::default(), |world| {
+        world.configure(&config).expect("no longer than may be");
+        let client = world.dial_up(named(long.as_bytes()));
+        assert!(world.pings(client, ROUTER.octets()));
+    });
+}

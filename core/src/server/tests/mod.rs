@@ -5,6 +5,7 @@
 //! buffer is lost.
 
 mod board;
+mod census;
 mod checks;
 mod configure;
 mod dial;

@@ -106,6 +106,11 @@ pub(super) fn hub(name: &'static str) -> HubConfig<'static> {
     }
 }
 
+/// The same with so many bridges.
+pub(super) fn hub_with_bridges(name: &'static str, bridges: usize) -> HubConfig<'static> {
+    HubConfig { bridges, ..hub(name) }
+}
+
 pub(super) fn user(name: &'static str, password: &str) -> UserConfig<'static> {
     UserConfig { name, nt_hash: mschap::nt_hash(password), max_sessions: None }
 }

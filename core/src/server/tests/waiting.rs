@@ -110,7 +110,7 @@ fn the_narrowest_outer_network_that_was_told_of_counts() {
         let remote: SocketAddr = ([198, 51, 100, 10], 1701).into();
         let path = crate::addr::Path { outer: Outer::Udp, ..path_to(1701, remote) };
         let mut mtus = std::vec::Vec::new();
-        for told in [None, Some(1_400), Some(1_480), Some(575), Some(0), Some(1_300)] {
+        for told in [None, Some(1_400), Some(1_480), Some(575), Some(0), Some(1_300), Some(576)] {
             if let Some(mtu) = told {
                 world.path_mtu(path, mtu);
             }
@@ -119,8 +119,8 @@ fn the_narrowest_outer_network_that_was_told_of_counts() {
             mtus.push(world.server.sessions.iter().map(|(_, session)| session.mtu).last());
         }
         // 40 octets are those of IP, UDP, L2TP and PPP; the client itself takes 1 400.
-        let [wide, narrow, narrowest] = [1_400, 1_360, 1_260].map(Some);
-        assert_eq!(mtus, [wide, narrow, narrow, narrow, narrow, narrowest]);
+        let [wide, narrow, narrower, least] = [1_400, 1_360, 1_260, 576].map(Some);
+        assert_eq!(mtus, [wide, narrow, narrow, narrow, narrow, narrower, least]);
         assert_eq!(world.drops(DropReason::BadLength), 2);
     });
 }
