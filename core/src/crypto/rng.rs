@@ -65,6 +65,12 @@ mod tests {
     }
 
     #[test]
+    fn the_state_is_wiped_when_dropped() {
+        const fn wipes<T: zeroize::ZeroizeOnDrop>() {}
+        wipes::<ChaCha20Rng>();
+    }
+
+    #[test]
     fn a_seed_determines_the_output() {
         let draw = |octet| {
             let mut rng = Rng::from_seed([octet; 32]);

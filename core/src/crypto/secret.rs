@@ -65,7 +65,6 @@ mod tests {
     use aes::{Aes128Dec, Aes128Enc, Aes192Dec, Aes192Enc, Aes256Dec, Aes256Enc};
     use aes_gcm::AesGcm;
     use aes_gcm::aead::consts::U12;
-    use chacha20::ChaCha20Rng;
     use des::TdesEde3;
     use sha1::Sha1;
     use sha2::{Sha256, Sha384, Sha512};
@@ -91,7 +90,6 @@ mod tests {
         wipes::<Aes256Dec>();
         wipes::<AesGcm<Aes256Enc, U12>>();
         wipes::<TdesEde3>();
-        wipes::<ChaCha20Rng>();
         // HMAC keeps two of their states.
         wipes::<Core<Sha1>>();
         wipes::<Core<Sha256>>();

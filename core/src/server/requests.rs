@@ -109,7 +109,17 @@ mod tests {
         assert!(requests.close(first).is_none());
         assert!((62..=121).all(|secs| open(&mut requests, secs).is_err()), "all are young");
         assert!(requests.take(second).is_some());
-        // Each call looks at one place; one of two finds an old one.
-        assert!((122..124).any(|secs| open(&mut requests, secs).is_ok()));
+    }
+
+    #[test]
+    fn one_place_after_the_other_is_looked_at() {
+        let mut requests = Requests::new(Backing::allocate(2));
+        let old = [(); 2].map(|()| open(&mut requests, 0).expect("room"));
+        for (secs, forgotten) in [(61, old[0]), (62, old[1])] {
+            assert!(open(&mut requests, secs).is_ok());
+            assert!(requests.take(forgotten).is_none());
+        }
+        assert!(open(&mut requests, 63).is_err() && open(&mut requests, 64).is_err());
+        assert!(open(&mut requests, 122).is_ok() && open(&mut requests, 123).is_ok());
     }
 }

@@ -128,6 +128,8 @@ fn after_the_last(sender: &mut Sender) -> Vec<(u16, bool)> {
 
 #[test]
 fn the_last_message_has_a_place_of_its_own_and_throws_away_what_was_not_sent() {
+    let mut channel = Channel::new(8, 0);
+    assert_eq!((0..20).take_while(|_| channel.push(Reply::Hello)).count(), 8);
     // All eight are under way, and there is a ninth place for the last.
     let mut full = Sender::new(8);
     assert_eq!(full.rounds(3), [1, 2, 4]);

@@ -1,8 +1,9 @@
 //! The census tells what there is, and what does not fit.
 
 use super::dialer::Dialer;
-use super::setup::{ROUTER, Setup};
+use super::setup::{self, ROUTER, Setup};
 use super::world::play;
+use crate::config::HubConfig;
 use crate::limits::Limits;
 use crate::ppp::tests::client::Habits;
 use crate::server::{BridgeId, Census};
@@ -48,6 +49,18 @@ fn a_packet_that_waits_for_a_neighbour_is_held() {
         assert_eq!(world.server.census().held, 1);
         world.run_ms(10_000);
         assert_eq!(world.server.census().held, 0);
+    });
+}
+
+#[test]
+fn a_lease_of_another_server_is_none_of_ours() {
+    let hub = HubConfig { secure_nat: None, ..setup::hub("DEFAULT") };
+    play(&Setup::with_hubs(std::vec![hub]), |world| {
+        let station = world.add_station(BridgeId { hub: 0, bridge: 0 });
+        world.stations[station].leases_from = Some([192, 168, 30, 100]);
+        world.dial_up(Habits::default());
+        let census = world.server.census();
+        assert_eq!((census.members, census.dhcp.leases, census.leases_held), (1, 0, 0));
     });
 }
 
