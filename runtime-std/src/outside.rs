@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
 use kumihimo_core::addr::{IKE_PORT, L2TP_PORT, NATT_PORT, Outer};
 use kumihimo_core::config::EncapsulationPolicy;
@@ -13,6 +14,7 @@ use crate::config_file::Settings;
 use crate::holder::{self, Held};
 use crate::linux::{Change, Service, Socket, Tap};
 use crate::sys;
+use crate::sys::tap::Device;
 
 /// What is open, by name.
 #[derive(Clone, Debug, Default)]
@@ -37,12 +39,22 @@ pub struct Opened {
 /// # Errors
 /// One line: what cannot be had, why, what to do.
 pub fn open(settings: &Settings, open: &Open) -> Result<Opened, String> {
+    open_by(settings, open, sys::socket::open, sys::tap::open)
+}
+
+/// The same with the machine's `socket` and `tap`.
+fn open_by(
+    settings: &Settings,
+    open: &Open,
+    mut socket: impl FnMut(Outer, SocketAddr) -> io::Result<OwnedFd>,
+    mut tap: impl FnMut(&str) -> io::Result<Device>,
+) -> Result<Opened, String> {
     let mut opened = Opened::default();
     for wanted in services(settings) {
         let service = wanted.service;
         let old = open.services.contains(&service);
         if !old {
-            match sys::socket::open(service.outer, service.address) {
+            match socket(service.outer, service.address) {
                 Ok(fd) => opened.change.opened.push(Socket { service, fd }),
                 Err(error) if wanted.optional && missing(&error) => {
                     opened.warnings.extend(wanted.without.map(str::to_owned));
@@ -55,7 +67,7 @@ pub fn open(settings: &Settings, open: &Open) -> Result<Opened, String> {
     }
     for (bridge, name) in bridges(settings) {
         if !open.taps.contains(&name) {
-            let device = sys::tap::open(&name).map_err(|error| why_tap(&name, &error))?;
+            let device = tap(&name).map_err(|error| why_tap(&name, &error))?;
             opened.change.taps.push(Tap { bridge, name: name.clone(), device });
         }
         opened.change.bridges.push((bridge, name));

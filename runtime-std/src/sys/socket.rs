@@ -80,6 +80,12 @@ pub fn route_mtu(remote: IpAddr) -> io::Result<u16> {
     Ok(mtu.clamp(0, i32::from(u16::MAX)) as u16)
 }
 
+/// Makes the kernel refuse groups on `socket`: without checksums it cuts none (`udp(7)`).
+#[cfg(test)]
+pub(crate) fn refuse_groups(socket: &OwnedFd) {
+    set(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
+}
+
 fn bind(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
     let name = Name::of(address);
     let len = Name::len_of(address);
