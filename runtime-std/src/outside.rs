@@ -60,7 +60,14 @@ fn open_by(
                     opened.warnings.extend(wanted.without.map(str::to_owned));
                     continue;
                 }
-                Err(error) => return Err(why(service, &error)),
+                Err(error) => {
+                    let ours = open.services.iter().find(|open| shares_port(open, service));
+                    let in_use = error.raw_os_error() == Some(libc::EADDRINUSE);
+                    return Err(match ours.filter(|_| in_use) {
+                        Some(&ours) => own_port(service, ours),
+                        None => why(service, &error),
+                    });
+                }
             }
         }
         opened.change.services.push(service);
@@ -135,6 +142,19 @@ fn bridges(settings: &Settings) -> Vec<(BridgeId, String)> {
         }
     }
     bridges
+}
+
+/// Whether one of the two has the port on all addresses, and with it that of the other.
+fn shares_port(open: &Service, wanted: Service) -> bool {
+    let (a, b) = (open.address, wanted.address);
+    let is_all = a.ip().is_unspecified() || b.ip().is_unspecified();
+    open.outer == wanted.outer && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && is_all
+}
+
+/// The one line for a port that is this server's own until the change is made.
+fn own_port(wanted: Service, open: Service) -> String {
+    let (wanted, open) = (name_of(wanted), name_of(open));
+    format!("{wanted} shares its port with {open}, which is open; restart the server for this")
 }
 
 /// Whether the machine or the privilege for an optional socket is missing, rather than the port.
@@ -225,3 +245,6 @@ pub fn privilege(capability: &str) -> String {
 const NO_IPV6: &str = "this machine has no IPv6: serving IPv4 only";
 const NO_RAW: &str =
     "no CAP_NET_RAW: clients that reach this server over IPv6 without NAT cannot connect";
+
+#[cfg(test)]
+mod tests;
