@@ -1,5 +1,7 @@
 //! Every line of a failed dial, word for word.
 
+mod untrusted;
+
 use std::time::{Duration, SystemTime};
 
 use kumihimo_core::config::Policy;
