@@ -158,7 +158,9 @@ fn a_reload_that_flips_a_switch_opens_and_closes_its_sockets() {
 fn a_reload_makes_new_devices_and_keeps_those_whose_hub_moved() {
     let mut machine = Machine::default();
     let mut open = Open::default();
-    let rounds: [(Settings, &[&str], &[(u16, u16, &str)]); 6] = [
+    /// Numbers of hub and bridge, and the device.
+    type Bridge = (u16, u16, &'static str);
+    let rounds: [(Settings, &[&str], &[Bridge]); 6] = [
         (hubs(&[("A", &["vpn0"])]), &["vpn0"], &[(0, 0, "vpn0")]),
         (hubs(&[("A", &["vpn0", "vpn1"])]), &["vpn1"], &[(0, 0, "vpn0"), (0, 1, "vpn1")]),
         (hubs(&[("A", &["vpn0", "vpn1"])]), &[], &[(0, 0, "vpn0"), (0, 1, "vpn1")]),

@@ -78,9 +78,8 @@ impl Draft {
     /// The one message about the file, behind the line and the path of `key`, which it has to name.
     pub(super) fn message(&self, section: &str, key: &str) -> String {
         let (text, line) = self.text(section, key);
-        let problems = match parse("k.toml", &text, Path::new("/etc/k")) {
-            Ok(_) => panic!("no problem with\n{text}"),
-            Err(problems) => problems,
+        let Err(problems) = parse("k.toml", &text, Path::new("/etc/k")) else {
+            panic!("no problem with\n{text}")
         };
         assert_eq!(problems.len(), 1, "{text}\n{problems:#?}");
         let dot = if section.is_empty() { "" } else { "." };
