@@ -4,11 +4,14 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use kumihimo_core::addr::Outer;
+use kumihimo_core::crypto::dh::DhJob;
+use kumihimo_core::crypto::{Group, Secret};
+use kumihimo_core::discard::DropReason;
+use kumihimo_core::store::Key;
 
 use super::*;
 use crate::config_file::parse;
 use crate::linux::{Service, Socket};
-use crate::log::{Format, LogThread};
 use crate::sys::wait::PollSet;
 
 fn settings() -> Settings {
@@ -17,11 +20,24 @@ fn settings() -> Settings {
 }
 
 /// A mailbox whose owner waits for `patience`, and the packet thread's side of it.
-fn mailbox(patience: Duration) -> (Mailbox, RealDesk, LogThread) {
+fn mailbox(patience: Duration) -> (Mailbox, RealDesk, Logger) {
+    with_workers(1, patience)
+}
+
+fn with_workers(workers: usize, patience: Duration) -> (Mailbox, RealDesk, Logger) {
     let mailbox = Mailbox { patience, ..Mailbox::new().unwrap() };
-    let log = LogThread::start(Format::Text, Level::Error).unwrap();
-    let desk = RealDesk::new(mailbox.clone(), 1, log.logger()).unwrap();
+    let log = Logger::kept();
+    let desk = RealDesk::new(mailbox.clone(), workers, log.clone()).unwrap();
     (mailbox, desk, log)
+}
+
+fn question() -> Request {
+    Request::Dh(DhJob {
+        group: Group::Modp1024,
+        private: Secret::EMPTY,
+        peer_public: None,
+        wants_public: true,
+    })
 }
 
 /// Takes letters until there is one with a configuration.
@@ -112,6 +128,43 @@ fn a_full_mailbox_says_so_at_once_and_wakes_its_owner() {
         assert!(matches!(desk.next_mail(), Some(Mail::Stop)));
     }
     assert!(desk.next_mail().is_none());
+}
+
+#[test]
+fn questions_are_answered_by_mail_and_those_beyond_the_queue_are_not() {
+    let (mailbox, mut desk, log) = mailbox(LONG);
+    let id = |index| RequestId::from(Key { index, generation: 1 });
+    desk.ask(id(7), question());
+    let end = std::time::Instant::now() + LONG;
+    let answered = loop {
+        assert!(std::time::Instant::now() < end, "no answer came");
+        match desk.next_mail() {
+            Some(Mail::Answer(id, _)) => break id,
+            Some(other) => panic!("{other:?}"),
+            None => std::thread::yield_now(),
+        }
+    };
+    assert_eq!(answered, id(7));
+    assert!(is_awake(&mailbox) && log.lines().is_empty());
+
+    let (_, mut desk, log) = with_workers(0, LONG);
+    for index in 0..256 {
+        desk.ask(id(index), question());
+    }
+    assert_eq!(log.lines(), "");
+    desk.ask(id(256), question());
+    assert!(log.lines().ends_with(" DEBUG too many key exchanges wait: one dropped\n"));
+}
+
+#[test]
+fn facts_and_drops_go_to_the_log() {
+    let (_, mut desk, log) = mailbox(LONG);
+    desk.record(Event::Refused { remote: None, reason: DropReason::PeerTableFull });
+    assert!(log.lines().contains(" WARN  a newcomer: refused, peer-table-full; "));
+    let mut drops = DropCounters::default();
+    drops.count(DropReason::UnknownSpi);
+    desk.record_drops(&drops, 3);
+    assert!(log.lines().ends_with(" DEBUG dropped so far: unknown-spi 1 unsent 3\n"));
 }
 
 #[test]
