@@ -107,7 +107,9 @@ fn a_service_that_is_switched_on_and_off_is_there_and_gone() {
     for _ in 0..2 {
         assert!(is_free(place.ip));
         write(true);
-        reload(&server);
+        server.signal("HUP");
+        server.line("ipsec.l2tp-raw: everyone on the way can read along");
+        server.line("\"reloaded\"");
         reload(&server);
         let mut client = RawClient::dial(at(place.ip), "jiro", "pass").unwrap();
         assert!(pings(&mut client, 1));

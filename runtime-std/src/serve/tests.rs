@@ -106,3 +106,17 @@ fn a_reload_warns_of_what_counts_later_or_is_weak() {
     let rest = "kumihimo check) (the old configuration stays in force)\n";
     assert!(lines.ends_with(rest) && lines.contains(" (and "), "{lines}");
 }
+
+#[test]
+fn the_first_problem_is_told_and_the_others_are_counted() {
+    let problem = |line| Problem {
+        file: "k.toml".to_owned(),
+        line: Some(line),
+        setting: "a".to_owned(),
+        what: "is wrong".to_owned(),
+        remedy: "mend it".to_owned(),
+    };
+    assert_eq!(one_line(&[problem(1)]), "k.toml:1: a: is wrong; mend it");
+    let two = "k.toml:1: a: is wrong; mend it (and 1 more: kumihimo check)";
+    assert_eq!(one_line(&[problem(1), problem(2)]), two);
+}

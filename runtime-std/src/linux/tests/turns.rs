@@ -91,6 +91,10 @@ fn no_more_is_read_than_there_is_room_for() {
             let mut inputs = Vec::new();
             io.recv_batch(&mut pool, most, &mut inputs);
             assert!(inputs.len() <= most, "{} of {most}", inputs.len());
+            // Where there was no more room there may be more to read; only an empty socket says
+            // that there is not. It has nothing to do with buffers.
+            assert!(inputs.len() < most || io.sockets[0].ready);
+            assert!(!io.starved);
             numbers.extend(inputs.iter().map(|input| match input {
                 Input::Datagram { payload, .. } => payload.bytes()[0],
                 other => panic!("{other:?}"),
@@ -99,6 +103,31 @@ fn no_more_is_read_than_there_is_room_for() {
     }
     assert_eq!(numbers, (0..100).collect::<Vec<u8>>());
     assert_eq!(io.received, 100);
+}
+
+/// Raw sockets need a privilege. What stands in their place hands out what it is sent.
+#[test]
+fn protocol_50_comes_without_its_ipv4_header_and_ipv6_has_none() {
+    let packet = [&[0x45][..], &[0; 19], b"esp"].concat();
+    let no_packet = [&[0x41][..], &[0; 19], b"esp"].concat();
+    for (ip, outer, wanted) in [
+        ("127.0.0.1", Outer::Esp, &[&b"esp"[..]][..]),
+        ("::1", Outer::Esp, &[&no_packet, &packet]),
+        ("127.0.0.1", Outer::Udp, &[&no_packet, &packet]),
+        ("::1", Outer::Udp, &[&no_packet, &packet]),
+    ] {
+        let (mut socket, port) = ours(ip);
+        socket.service.outer = outer;
+        let (mut io, mut pool) = (io(vec![socket]), BufferPool::new(80));
+        let (client, remote) = peer(ip);
+        client.send_to(&no_packet, (ip, port)).unwrap();
+        client.send_to(&packet, (ip, port)).unwrap();
+        let received = receive(&mut io, &mut pool, wanted.len());
+        for ((path, payload), wanted) in received.iter().zip(wanted) {
+            assert_eq!((path.outer, path.remote, payload.bytes()), (outer, remote, *wanted));
+        }
+        assert_eq!(received.len(), wanted.len());
+    }
 }
 
 #[test]
