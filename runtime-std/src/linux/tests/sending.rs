@@ -215,3 +215,34 @@ fn frames_go_to_the_device_of_their_bridge() {
     assert_eq!(one_kernel.recv(&mut [0; 128]).unwrap(), MARK_LEN + 60);
     assert_eq!(io.unsent(), 2);
 }
+
+/// Segments that follow each other, but on different bridges, as a frame that is flooded does.
+#[test]
+fn frames_of_two_bridges_are_not_gathered() {
+    let ((one, one_kernel), (two, two_kernel)) = (tap("vpn0", 0), tap("vpn1", 1));
+    let ids = [one.bridge, two.bridge];
+    let bridges = vec![(one.bridge, one.name.clone()), (two.bridge, two.name.clone())];
+    let change = Change { taps: vec![one, two], bridges, ..Change::default() };
+    let mut io = LinuxIo::new(change, Arc::new(Waker::new().unwrap()));
+    let mut pool = BufferPool::new(8);
+    let mut outgoing = Vec::new();
+    let segment = |number: u16| {
+        let sequence = u32::from(number) * 100;
+        crate::gather::tests::frame(Some(0x10), number, sequence, &[7; 100])
+    };
+    // The last two go as one.
+    for (number, bridge) in (0..).zip([ids[0], ids[1], ids[0], ids[0]]) {
+        let frame = Frame::copy_of(&mut pool, &segment(number)).unwrap();
+        outgoing.push(Outgoing::Frame { bridge, frame });
+    }
+    io.send_batch(&mut outgoing);
+    let written = |kernel: &UnixDatagram| {
+        let mut octets = [0; 512];
+        kernel.recv(&mut octets).map(|len| octets[MARK_LEN..len].to_vec())
+    };
+    assert_eq!(written(&one_kernel).unwrap(), segment(0));
+    assert_eq!(written(&one_kernel).unwrap().len(), segment(2).len() + 100);
+    assert_eq!(written(&two_kernel).unwrap(), segment(1));
+    assert!(written(&one_kernel).is_err() && written(&two_kernel).is_err());
+    assert_eq!(io.unsent(), 0);
+}
