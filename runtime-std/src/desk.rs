@@ -27,6 +27,7 @@ pub struct Mailbox {
     queue: Arc<Queue<Letter>>,
     replies: Arc<Queue<Result<(), ConfigError>>>,
     waker: Arc<Waker>,
+    patience: Duration,
 }
 
 impl Mailbox {
@@ -36,7 +37,7 @@ impl Mailbox {
     /// What the system says: too many descriptors.
     pub fn new() -> std::io::Result<Self> {
         let (queue, replies) = (Arc::new(Queue::new(LETTERS)), Arc::new(Queue::new(1)));
-        Ok(Self { queue, replies, waker: Arc::new(Waker::new()?) })
+        Ok(Self { queue, replies, waker: Arc::new(Waker::new()?), patience: PATIENCE })
     }
 
     /// Hands over a letter and wakes the thread; `false` if the mailbox is full.
@@ -56,9 +57,20 @@ impl Mailbox {
         if !self.post(Mail::Configure(Box::new(settings), change)) {
             return Err("the packet thread has too much to do; send SIGHUP again".to_owned());
         }
-        match self.replies.pop_within(PATIENCE) {
+        let answer = self.replies.pop_within(self.patience).or_else(|| self.give_up());
+        match answer {
             Some(result) => result.map_err(|error| config_error(error).to_owned()),
             None => Err("the packet thread does not answer; send SIGHUP again".to_owned()),
+        }
+    }
+
+    /// Takes back an order that the thread has not seen: it shall not carry it out later, when
+    /// nobody knows of it any more. Returns the answer if it is at it already.
+    fn give_up(&self) -> Option<Result<(), ConfigError>> {
+        let is_order = |letter: &Letter| matches!(letter, Mail::Configure(..));
+        match self.queue.retract(is_order) {
+            Some(_) => None,
+            None => self.replies.pop_within(self.patience),
         }
     }
 
@@ -149,3 +161,6 @@ pub fn config_error(error: ConfigError) -> &'static str {
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Letters that wait at most: answers of all questions that wait, and orders.
 const LETTERS: usize = 512;
+
+#[cfg(test)]
+mod tests;

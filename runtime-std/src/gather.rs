@@ -241,4 +241,4 @@ const GSO_TCPV4: u8 = 1;
 const GSO_UDP_L4: u8 = 5;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -60,15 +60,32 @@ pub fn held(outer: Outer, address: SocketAddr) -> Vec<Held> {
         // Any number of raw sockets share a protocol.
         return Vec::new();
     }
-    // An IPv6 socket that takes IPv4 too holds the port of both, so both lists count.
-    let lists = [("/proc/net/udp", true), ("/proc/net/udp6", false)];
-    let sockets = lists.into_iter().flat_map(|(list, ipv4)| {
-        let text = fs::read_to_string(list).unwrap_or_default();
-        text.lines().skip(1).filter_map(|line| parse(line, ipv4)).collect::<Vec<_>>()
-    });
-    sockets
-        .filter(|held| held.address.port() == address.port() && collides(held, address))
-        .collect()
+    held_in(|list| fs::read_to_string(list).unwrap_or_default(), address)
+}
+
+/// The sockets in the way of `address`, from the kernel's lists as `read` reads them.
+///
+/// The kernel hands out a long list page by page. A socket that another process opens or closes
+/// between two pages moves the rest: a line comes twice or not at all. So a list in which nothing
+/// is found is read again.
+fn held_in(mut read: impl FnMut(&str) -> String, address: SocketAddr) -> Vec<Held> {
+    let mut found = Vec::new();
+    for _ in 0..READINGS {
+        // An IPv6 socket that takes IPv4 too holds the port of both, so both lists count.
+        for (list, ipv4) in [("/proc/net/udp", true), ("/proc/net/udp6", false)] {
+            let text = read(list);
+            for held in text.lines().skip(1).filter_map(|line| parse(line, ipv4)) {
+                let is_there = held.address.port() == address.port() && collides(&held, address);
+                if is_there && !found.contains(&held) {
+                    found.push(held);
+                }
+            }
+        }
+        if !found.is_empty() {
+            break;
+        }
+    }
+    found
 }
 
 /// The process behind a socket; `None` if it is the kernel's, or cannot be seen from here.
@@ -133,52 +150,8 @@ fn word(hex: &str) -> Option<[u8; 4]> {
     Some(u32::from_str_radix(hex, 16).ok()?.to_ne_bytes())
 }
 
+/// How often a list is read in which nothing is found.
+const READINGS: usize = 8;
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_holder_of_a_real_socket_is_this_process() {
-        for local in ["127.0.0.1:0", "[::1]:0"] {
-            let socket = std::net::UdpSocket::bind(local).unwrap();
-            let address = socket.local_addr().unwrap();
-            let found = held(Outer::Udp, address);
-            assert_eq!(found.len(), 1, "{address}: {found:?}");
-            assert_eq!(found[0].address, address);
-            let holder = holder(&found[0]).unwrap();
-            assert_eq!(holder.pid, std::process::id());
-            assert!(!holder.name.is_empty());
-            drop(socket);
-            assert!(held(Outer::Udp, address).is_empty());
-        }
-    }
-
-    #[test]
-    fn addresses_collide_when_one_holds_the_other() {
-        let held =
-            |ip: &str| Held { address: (ip.parse::<IpAddr>().unwrap(), 500).into(), inode: 1 };
-        assert!(Held { address: ([0; 4], 1701).into(), inode: 0 }.is_kernel());
-        let wanted = |ip: &str| SocketAddr::new(ip.parse().unwrap(), 500);
-        assert!(collides(&held("0.0.0.0"), wanted("192.0.2.1")));
-        assert!(collides(&held("192.0.2.1"), wanted("0.0.0.0")));
-        assert!(collides(&held("::"), wanted("0.0.0.0")));
-        assert!(!collides(&held("192.0.2.1"), wanted("192.0.2.2")));
-        assert!(!collides(&held("0.0.0.0"), wanted("::")));
-    }
-
-    #[test]
-    fn a_service_is_named_by_its_control_group() {
-        assert_eq!(
-            unit("0::/system.slice/strongswan-starter.service\n").as_deref(),
-            Some("strongswan-starter.service")
-        );
-        assert_eq!(unit("0::/user.slice/user-0.slice/user@0.service/app.slice\n"), None);
-        assert_eq!(unit("0::/\n"), None);
-        let name = "charon".to_owned();
-        let mut holder = Holder { name, pid: 7, unit: Some("strongswan-starter.service".into()) };
-        assert_eq!(holder.to_string(), "charon (pid 7)");
-        assert_eq!(holder.remedy(), "systemctl disable --now strongswan-starter.service");
-        holder.unit = None;
-        assert_eq!(holder.remedy(), "stop it: kill 7");
-    }
-}
+mod tests;

@@ -68,3 +68,6 @@ impl Machine<BufferPool> for Core {
         self.0.drops()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,13 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    /// Takes back what `is_meant` finds, if nobody has taken it yet.
+    pub fn retract(&self, is_meant: impl Fn(&T) -> bool) -> Option<T> {
+        let mut state = self.lock();
+        let at = state.items.iter().position(is_meant)?;
+        state.items.remove(at)
+    }
+
     /// Takes the oldest thing, if there is one.
     pub fn try_pop(&self) -> Option<T> {
         self.lock().items.pop_front()
@@ -91,6 +98,15 @@ mod tests {
         queue.close();
         assert_eq!(queue.push(4), Err(4));
         assert_eq!((queue.pop(), queue.pop(), queue.try_pop()), (Some(2), None, None));
+    }
+
+    #[test]
+    fn what_nobody_has_taken_can_be_taken_back() {
+        let queue = Queue::new(3);
+        assert_eq!((queue.push(1), queue.push(2), queue.push(3)), (Ok(()), Ok(()), Ok(())));
+        assert_eq!((queue.retract(|&it| it == 2), queue.retract(|&it| it == 2)), (Some(2), None));
+        assert_eq!(queue.push(4), Ok(()), "its place is free");
+        assert_eq!([(); 4].map(|()| queue.try_pop()), [Some(1), Some(3), Some(4), None]);
     }
 
     #[test]

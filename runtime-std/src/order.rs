@@ -94,7 +94,7 @@ pub fn key_of_path(path: &Path) -> u64 {
 pub fn key_of_frame(frame: &[u8]) -> u64 {
     let word =
         |at: usize| frame.get(at..).and_then(<[u8]>::first_chunk).map(|w| u64::from_ne_bytes(*w));
-    let stations = word(0).unwrap_or_default() ^ word(4).unwrap_or_default().rotate_left(32);
+    let stations = scatter(word(0).unwrap_or_default(), word(4).unwrap_or_default());
     let is_flow = |frame: &[u8]| {
         // No options, no fragment, TCP or UDP.
         frame[12..15] == [8, 0, 0x45]
@@ -127,51 +127,4 @@ const ENDS_AT: usize = 26;
 const _: () = assert!(WINDOW < NONE as usize, "every place has a number");
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_belongs_together_stands_together_in_its_order() {
-        let keys = [7, 9, 7, 8, 9, 7, 8, 9];
-        let mut order = Order::new();
-        assert_eq!(order.of(keys.into_iter()), [0, 2, 5, 1, 4, 7, 3, 6]);
-        assert_eq!(order.of([1, 2].into_iter()), [0, 1]);
-        assert!(order.of([].into_iter()).is_empty());
-    }
-
-    #[test]
-    fn every_thing_of_a_full_window_has_its_place() {
-        let mut order = Order::new();
-        let mut places = order.of((0..1_000).map(|at| scatter(at % 40, 3))).to_vec();
-        places.sort_unstable();
-        assert_eq!(places, (0..WINDOW as u8).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn paths_and_flows_have_keys_of_their_own() {
-        let path = |remote: &str| {
-            key_of_path(&Path {
-                local: "192.0.2.1:4500".parse().unwrap(),
-                remote: remote.parse().unwrap(),
-                outer: kumihimo_core::addr::Outer::Udp,
-            })
-        };
-        let some =
-            ["198.51.100.1:4500", "198.51.100.2:4500", "198.51.100.1:4501", "[2001:db8::1]:1"];
-        let mut keys: Vec<_> = some.map(|it| path(it) % SLOTS as u64).to_vec();
-        keys.dedup();
-        assert_eq!(keys.len(), 4);
-        let mut frame = [0; 60];
-        frame[12..15].copy_from_slice(&[8, 0, 0x45]);
-        frame[23] = 17;
-        let udp = key_of_frame(&frame);
-        frame[37] = 1;
-        assert_ne!(key_of_frame(&frame), udp);
-        // A fragment has no ports.
-        frame[21] = 1;
-        let fragment = key_of_frame(&frame);
-        frame[37] = 2;
-        assert_eq!(key_of_frame(&frame), fragment);
-        assert_eq!(key_of_frame(&frame[..14]), key_of_frame(&frame[..12]));
-    }
-}
+mod tests;

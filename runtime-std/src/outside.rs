@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
 use kumihimo_core::addr::{IKE_PORT, L2TP_PORT, NATT_PORT, Outer};
 use kumihimo_core::config::EncapsulationPolicy;
@@ -13,6 +14,7 @@ use crate::config_file::Settings;
 use crate::holder::{self, Held};
 use crate::linux::{Change, Service, Socket, Tap};
 use crate::sys;
+use crate::sys::tap::Device;
 
 /// What is open, by name.
 #[derive(Clone, Debug, Default)]
@@ -37,25 +39,42 @@ pub struct Opened {
 /// # Errors
 /// One line: what cannot be had, why, what to do.
 pub fn open(settings: &Settings, open: &Open) -> Result<Opened, String> {
+    open_by(settings, open, sys::socket::open, sys::tap::open)
+}
+
+/// The same with the machine's `socket` and `tap`.
+fn open_by(
+    settings: &Settings,
+    open: &Open,
+    mut socket: impl FnMut(Outer, SocketAddr) -> io::Result<OwnedFd>,
+    mut tap: impl FnMut(&str) -> io::Result<Device>,
+) -> Result<Opened, String> {
     let mut opened = Opened::default();
     for wanted in services(settings) {
         let service = wanted.service;
         let old = open.services.contains(&service);
         if !old {
-            match sys::socket::open(service.outer, service.address) {
+            match socket(service.outer, service.address) {
                 Ok(fd) => opened.change.opened.push(Socket { service, fd }),
                 Err(error) if wanted.optional && missing(&error) => {
                     opened.warnings.extend(wanted.without.map(str::to_owned));
                     continue;
                 }
-                Err(error) => return Err(why(service, &error)),
+                Err(error) => {
+                    let ours = open.services.iter().find(|open| shares_port(open, service));
+                    let in_use = error.raw_os_error() == Some(libc::EADDRINUSE);
+                    return Err(match ours.filter(|_| in_use) {
+                        Some(&ours) => own_port(service, ours),
+                        None => why(service, &error),
+                    });
+                }
             }
         }
         opened.change.services.push(service);
     }
     for (bridge, name) in bridges(settings) {
         if !open.taps.contains(&name) {
-            let device = sys::tap::open(&name).map_err(|error| why_tap(&name, &error))?;
+            let device = tap(&name).map_err(|error| why_tap(&name, &error))?;
             opened.change.taps.push(Tap { bridge, name: name.clone(), device });
         }
         opened.change.bridges.push((bridge, name));
@@ -123,6 +142,19 @@ fn bridges(settings: &Settings) -> Vec<(BridgeId, String)> {
         }
     }
     bridges
+}
+
+/// Whether one of the two has the port on all addresses, and with it that of the other.
+fn shares_port(open: &Service, wanted: Service) -> bool {
+    let (a, b) = (open.address, wanted.address);
+    let is_all = a.ip().is_unspecified() || b.ip().is_unspecified();
+    open.outer == wanted.outer && a.port() == b.port() && a.is_ipv4() == b.is_ipv4() && is_all
+}
+
+/// The one line for a port that is this server's own until the change is made.
+fn own_port(wanted: Service, open: Service) -> String {
+    let (wanted, open) = (name_of(wanted), name_of(open));
+    format!("{wanted} shares its port with {open}, which is open; restart the server for this")
 }
 
 /// Whether the machine or the privilege for an optional socket is missing, rather than the port.
@@ -213,3 +245,6 @@ pub fn privilege(capability: &str) -> String {
 const NO_IPV6: &str = "this machine has no IPv6: serving IPv4 only";
 const NO_RAW: &str =
     "no CAP_NET_RAW: clients that reach this server over IPv6 without NAT cannot connect";
+
+#[cfg(test)]
+mod tests;

@@ -66,12 +66,17 @@ fn first_run(file: &Path) -> Result<(), String> {
 }
 
 struct Running {
+    current: Current,
+    signals: Signals<Chosen>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What is in force, and the way to change it.
+struct Current {
     log: Logger,
     mailbox: Mailbox,
-    signals: Signals<Chosen>,
     open: Open,
     max_sessions: usize,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -94,8 +99,8 @@ impl Running {
         let names: Vec<_> = services.into_iter().map(outside::name_of).collect();
         let version = env!("CARGO_PKG_VERSION");
         log.text(Level::Info, "ready", format!("kumihimo {version} ready on {}", names.join(", ")));
-        let (open, thread) = (opened.open, Some(thread));
-        Ok(Self { log, mailbox, signals, open, max_sessions, thread })
+        let current = Current { log, mailbox, open: opened.open, max_sessions };
+        Ok(Self { current, signals, thread: Some(thread) })
     }
 
     /// Answers signals until the server has ended.
@@ -103,20 +108,20 @@ impl Running {
         let mut stopping = false;
         loop {
             match self.signals.wait(stopping.then_some(PATIENCE)) {
-                News::Reload => self.reload(file),
-                News::Report => self.report(),
+                News::Reload => self.current.reload(file),
+                News::Report => self.current.report(),
                 News::Terminate if stopping => return Ok(()),
                 News::Terminate => {
                     stopping = true;
-                    self.log.text(Level::Info, "stopping", "saying goodbye to the clients");
-                    self.mailbox.post(Mail::Stop);
+                    self.current.log.text(Level::Info, "stopping", "saying goodbye to the clients");
+                    self.current.mailbox.post(Mail::Stop);
                 }
                 News::Late => {
                     return Err("the packet thread does not end; please report this".into());
                 }
                 News::Ended => {
                     #[cfg(feature = "count-allocations")]
-                    self.report();
+                    self.current.report();
                     let thread = self.thread.take().map(JoinHandle::join);
                     return match thread {
                         Some(Ok(())) if stopping => Ok(()),
@@ -126,7 +131,9 @@ impl Running {
             }
         }
     }
+}
 
+impl Current {
     fn reload(&mut self, file: &Path) {
         match self.try_reload(file) {
             Ok(()) => self.log.text(Level::Info, "reloaded", "configuration reloaded"),
@@ -236,3 +243,6 @@ const BUFFERS_PER_SESSION: usize = 4;
 /// Time for a goodbye: less than the three seconds of the contract.
 const PATIENCE: Duration = Duration::from_millis(2_500);
 const STACK: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests;

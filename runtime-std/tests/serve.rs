@@ -1,104 +1,15 @@
 //! The `kumihimo` program as its users see it: exit codes, messages, signals, a dial.
 
+mod program;
 mod raw_client;
 
-use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use program::{Place, Server};
 use raw_client::RawClient;
-
-/// A folder and an address for one test.
-struct Place {
-    folder: PathBuf,
-    ip: Ipv4Addr,
-}
-
-impl Place {
-    fn new(number: u8) -> Self {
-        let id = std::process::id();
-        let folder = std::env::temp_dir().join(format!("kumihimo-serve-{id}-{number}"));
-        fs::create_dir_all(&folder).unwrap();
-        let [high, low] = (id as u16).to_be_bytes();
-        Self { folder, ip: Ipv4Addr::new(127, high, low, number) }
-    }
-
-    fn write(&self, extra: &str) {
-        let text = format!(
-            "[server]\nlisten = [\"{}\"]\nmax-sessions = 8\n\
-             [ipsec]\nl2tp = false\nl2tp-raw = true\n{extra}\n\
-             [[hub]]\nname = \"DEFAULT\"\n[hub.secure-nat]\ndhcp = true\n\
-             [[hub.user]]\nname = \"jiro\"\npassword = \"pass\"\n",
-            self.ip
-        );
-        fs::write(self.folder.join("kumihimo.toml"), text).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kumihimo"));
-        command.args(arguments).current_dir(&self.folder);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // What is left in a temporary folder does no harm.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// A running server.
-struct Server {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Server {
-    fn start(place: &Place, arguments: &[&str]) -> Self {
-        let mut child = place.command(arguments).stderr(Stdio::piped()).spawn().unwrap();
-        let (send, lines) = channel();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            stderr.lines().map_while(Result::ok).try_for_each(|line| send.send(line))
-        });
-        Self { child, lines }
-    }
-
-    /// The next line that holds `text`.
-    fn line(&self, text: &str) -> String {
-        let end = Instant::now() + Duration::from_secs(20);
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("no {text:?}"));
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It has ended already, except after a failed assertion.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()

@@ -1,5 +1,6 @@
 //! The `[[hub]]` sections: names, users, bridges, SecureNAT.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use kumihimo_core::config::NAME_LEN;
@@ -8,7 +9,7 @@ use kumihimo_core::limits::Limits;
 use kumihimo_core::time::Duration;
 
 use super::reader::{Section, quoted};
-use super::settings::{HubSettings, SecureNatSettings, UserSettings, same_name};
+use super::settings::{HubSettings, SecureNatSettings, UserSettings, folded, same_name};
 use super::{span, value};
 
 /// Reads all hubs; what is wrong with one is noted and the rest is read all the same.
@@ -24,6 +25,10 @@ pub(super) fn read(sections: Vec<Section<'_>>, max_sessions: usize) -> Vec<HubSe
         }
         if hubs.len() == limits.hubs {
             section.wrong("name", format_args!("more than {} hubs", limits.hubs), "remove some");
+        }
+        if hub.bridges.len() > MAX_BRIDGES_OF_HUB {
+            let what = format!("more than {MAX_BRIDGES_OF_HUB} bridges of one hub");
+            section.wrong("bridge", what, "remove some");
         }
         users += hub.users.len();
         bridges += hub.bridges.len();
@@ -43,10 +48,10 @@ fn hub<'f>(section: Section<'f>, taps: &mut Vec<&'f str>) -> HubSettings {
     let secure_nat = section.section("secure-nat").and_then(secure_nat);
     let bridges = section.sections("bridge");
     let bridges = bridges.into_iter().filter_map(|section| bridge(section, taps)).collect();
-    let mut users: Vec<UserSettings> = Vec::new();
+    let (mut users, mut names) = (Vec::new(), BTreeSet::new());
     for section in section.sections("user") {
         let Some(user) = user(section) else { continue };
-        if users.iter().any(|other| same_name(&other.name, &user.name)) {
+        if !names.insert(folded(&user.name)) {
             section.wrong("name", format_args!("a user {} exists", quoted(&user.name)), RENAME);
         }
         users.push(user);
@@ -178,6 +183,8 @@ fn pool(section: Section<'_>, subnet: (Ipv4Addr, u8)) -> Option<(Ipv4Addr, Ipv4A
 const RENAME: &str = "names differ in more than case; rename one";
 const DEVICE_NAME_LEN: usize = 15;
 const MAX_BRIDGES: usize = 64;
+/// What the core has room for.
+const MAX_BRIDGES_OF_HUB: usize = 8;
 const DEFAULT_SUBNET: (Ipv4Addr, u8) = (Ipv4Addr::new(192, 168, 30, 1), 24);
 const DEFAULT_POOL: (Ipv4Addr, Ipv4Addr) =
     (Ipv4Addr::new(192, 168, 30, 10), Ipv4Addr::new(192, 168, 30, 200));

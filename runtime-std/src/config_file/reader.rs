@@ -23,7 +23,8 @@ pub(super) struct Section<'f> {
     reader: &'f Reader<'f>,
     name: &'static str,
     table: &'f dyn TableLike,
-    line: Option<usize>,
+    /// Where it begins, in octets. The line is counted only where somebody has to know it.
+    start: Option<usize>,
 }
 
 impl<'f> Reader<'f> {
@@ -34,7 +35,7 @@ impl<'f> Reader<'f> {
 
     /// The root of the file.
     pub(super) fn root(&'f self, table: &'f dyn TableLike) -> Section<'f> {
-        let root = Section { reader: self, name: "", table, line: None };
+        let root = Section { reader: self, name: "", table, start: None };
         root.check_keys();
         root
     }
@@ -67,7 +68,11 @@ impl<'f> Reader<'f> {
 
     /// The line on which `span` begins.
     pub(super) fn line(&self, span: Option<Range<usize>>) -> Option<usize> {
-        let before = self.text.as_bytes().get(..span?.start)?;
+        self.line_at(span?.start)
+    }
+
+    fn line_at(&self, octet: usize) -> Option<usize> {
+        let before = self.text.as_bytes().get(..octet)?;
         Some(before.iter().filter(|&&octet| octet == b'\n').count() + 1)
     }
 }
@@ -75,9 +80,13 @@ impl<'f> Reader<'f> {
 impl<'f> Section<'f> {
     /// The line of `key`, or of the section where the key is missing.
     pub(super) fn line_of(&self, key: &str) -> Option<usize> {
+        self.reader.line_at(self.start_of(key)?)
+    }
+
+    fn start_of(&self, key: &str) -> Option<usize> {
         let key_span = self.table.get_key_value(key).and_then(|(key, _)| key.span());
         let span = key_span.or_else(|| self.table.get(key).and_then(Item::span));
-        self.reader.line(span).or(self.line)
+        span.map(|span| span.start).or(self.start)
     }
 
     /// Whether `key` is there.
@@ -221,8 +230,8 @@ impl<'f> Section<'f> {
         let &(_, Key::Section(name)) = keys.iter().find(|(name, _)| *name == key)? else {
             return None;
         };
-        let line = self.reader.line(span).or_else(|| self.line_of(key));
-        let section = Self { reader: self.reader, name, table, line };
+        let start = span.map(|span| span.start).or_else(|| self.start_of(key));
+        let section = Self { reader: self.reader, name, table, start };
         section.check_keys();
         Some(section)
     }

@@ -205,7 +205,12 @@ impl fmt::Debug for UserSettings {
 
 /// Whether two names are the same to the server: case does not matter.
 pub(super) fn same_name(a: &str, b: &str) -> bool {
-    a.to_lowercase() == b.to_lowercase()
+    folded(a) == folded(b)
+}
+
+/// What two names have in common that are the same to the server.
+pub(super) fn folded(name: &str) -> String {
+    name.to_lowercase()
 }
 
 /// The MAC address of a hub's virtual router: the same after every start, another one on every

@@ -1,5 +1,10 @@
 //! Every message with its exact line.
 
+mod draft;
+mod keys;
+mod rows;
+mod together;
+
 use std::path::Path;
 
 use kumihimo_core::config::{EncapsulationPolicy, Policy};

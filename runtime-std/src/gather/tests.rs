@@ -3,7 +3,7 @@
 use super::*;
 
 /// A frame of TCP (`flags`) or UDP (`None`) with numbers for both layers.
-fn frame(flags: Option<u8>, id: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(flags: Option<u8>, id: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let mut l4 = vec![4, 210, 0, 80];
     match flags {
         Some(flags) => {

@@ -1,5 +1,8 @@
 //! Every line of a failed dial, word for word.
 
+mod kept;
+mod untrusted;
+
 use std::time::{Duration, SystemTime};
 
 use kumihimo_core::config::Policy;

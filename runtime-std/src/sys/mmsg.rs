@@ -278,3 +278,6 @@ const GROUP_LEN: usize = 65_000;
 /// Datagrams to be sent alone before a group is tried again.
 const ALONE: usize = 10_000;
 const _: () = assert!(BATCH <= 64, "a group has at most UDP_MAX_SEGMENTS datagrams");
+
+#[cfg(test)]
+mod tests;

@@ -102,6 +102,12 @@ pub fn drops(socket: BorrowedFd<'_>) -> Option<u32> {
     (len as usize >= size_of_val(&counts)).then_some(counts[DROPS])
 }
 
+/// Makes the kernel refuse groups on `socket`: without checksums it cuts none (`udp(7)`).
+#[cfg(test)]
+pub(crate) fn refuse_groups(socket: &OwnedFd) {
+    set(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
+}
+
 fn bind(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
     let name = Name::of(address);
     let len = Name::len_of(address);

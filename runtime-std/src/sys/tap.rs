@@ -43,6 +43,12 @@ pub fn open(name: &str) -> io::Result<Device> {
 }
 
 impl Device {
+    /// A device in whose place stands `file`, which has to keep frames apart.
+    #[cfg(test)]
+    pub(crate) fn over(file: File) -> Self {
+        Self { file, cuts_udp: false, alone: 0 }
+    }
+
     /// Reads a frame without blocking; it stands [`MARK_LEN`] octets behind the start of `room`.
     /// Returns its length.
     ///
