@@ -1,8 +1,9 @@
 //! A server as a node of a world: a machine, and the workers that answer its questions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
+use kumihimo::config_file::Settings;
 use kumihimo_core::addr::Path;
 use kumihimo_core::discard::DropCounters;
 use kumihimo_core::event::Event;
@@ -31,6 +32,8 @@ pub struct ServerNode {
     is_woken: bool,
     /// Answers that are being worked on, by the time when they are done.
     answers: BTreeMap<(Instant, u64), (RequestId, Box<Answer>)>,
+    /// Settings that are handed in and not in force yet.
+    wanted: VecDeque<Settings>,
     asked: u64,
     /// When the machine's own computation is done.
     computed_at: Option<Instant>,
@@ -91,6 +94,19 @@ impl fmt::Display for ServerFact {
     }
 }
 
+/// A fact of a server: what became of a reload.
+#[derive(Clone, Debug)]
+pub struct Reloaded(pub Result<Box<Settings>, String>);
+
+impl fmt::Display for Reloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Ok(_) => f.write_str("new settings are in force"),
+            Err(why) => write!(f, "new settings are refused: {why}"),
+        }
+    }
+}
+
 impl ServerNode {
     /// A server of this kind.
     pub fn new(kind: NodeKind, setup: ServerSetup) -> Self {
@@ -102,6 +118,7 @@ impl ServerNode {
             arrivals: Vec::new(),
             is_woken: false,
             answers: BTreeMap::new(),
+            wanted: VecDeque::new(),
             asked: 0,
             computed_at: None,
             workers: Workers::default(),
@@ -146,6 +163,24 @@ impl ServerNode {
     /// Gives an order.
     pub fn command(&mut self, command: Command) {
         self.arrivals.push(Arrival::Command(command));
+        self.is_woken = true;
+    }
+
+    /// Hands new settings in, as an administrator does.
+    pub fn reload(&mut self, settings: Settings) {
+        self.wanted.push_back(settings.clone());
+        self.arrivals.push(Arrival::Settings(Box::new(settings)));
+        self.is_woken = true;
+    }
+
+    /// What will be in force once all that was handed in is.
+    pub fn settings(&self) -> &Settings {
+        self.wanted.back().unwrap_or(&self.setup.settings)
+    }
+
+    /// Tells it what the outer network says about a path.
+    pub fn tell_mtu(&mut self, path: Path, mtu: u16) {
+        self.arrivals.push(Arrival::PathMtu { path, mtu });
         self.is_woken = true;
     }
 
@@ -221,9 +256,18 @@ impl ServerNode {
                 }
             }
             Departure::Event(event) => cx.fact(&ServerFact(event)),
+            Departure::Configured(told) => self.configured(cx, told),
             Departure::Computation => self.compute(cx, now),
             Departure::Question { id, request } => self.ask(cx, now, id, &request),
         }
+    }
+
+    fn configured(&mut self, cx: &mut NodeCx<'_>, told: Result<(), String>) {
+        let Some(settings) = self.wanted.pop_front() else { return };
+        if told.is_ok() {
+            self.setup.settings = settings.clone();
+        }
+        cx.fact(&Reloaded(told.map(|()| Box::new(settings))));
     }
 
     /// Those who compute on a board lose nothing; but other work may hold them up.
