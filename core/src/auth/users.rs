@@ -195,6 +195,15 @@ impl<'a> Users<'a> {
         self.users.find(user).map_or(0, |user| user.sessions)
     }
 
+    /// Number of sessions of all users, and of the numbers below 128 that they have. It walks the
+    /// table: for tests and for reports.
+    pub fn sums(&self) -> (usize, usize) {
+        let users = self.users.iter().map(|(_, user)| user);
+        users.fold((0, 0), |(sessions, numbers), user| {
+            (sessions + user.sessions as usize, numbers + user.numbers.count_ones() as usize)
+        })
+    }
+
     /// Number of users.
     pub const fn len(&self) -> usize {
         self.users.len()

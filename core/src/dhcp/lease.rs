@@ -9,7 +9,7 @@ use core::net::Ipv4Addr;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{DhcpStorage, LeaseStatus, Settings};
+use super::{Counted, DhcpStorage, LeaseStatus, Settings};
 use crate::addr::MacAddr;
 use crate::canary::{Fault, is_planted};
 use crate::config::ConfigError;
@@ -160,8 +160,13 @@ impl<'a> Leases<'a> {
         Ok(())
     }
 
-    /// Its leases stay in the table until their places are needed.
+    /// Its leases go along: a pool that comes back counts and lists only leases of its own.
     pub(super) fn remove_pool(&mut self, hub: HubId) {
+        for slot in 0..self.leases.capacity() as u32 {
+            if self.lease(slot).is_some_and(|lease| lease.hub == hub) {
+                self.remove(slot);
+            }
+        }
         if let Some(slot) = self.pools.get_mut(hub.index() as usize) {
             slot.take_if(|pool| pool.hub == hub);
         }
@@ -283,10 +288,22 @@ impl<'a> Leases<'a> {
         None
     }
 
+    pub(super) fn counted(&self) -> Counted {
+        Counted {
+            leases: self.leases.len(),
+            of_pools: self.pools.iter().flatten().map(|pool| pool.len as usize).sum(),
+            names: self.by_client.len() + self.by_address.len(),
+        }
+    }
+
+    pub(super) fn has_leased(&self, hub: HubId, mac: MacAddr, address: Ipv4Addr) -> bool {
+        let lease = self.of_address(hub, address);
+        lease.is_some_and(|(_, lease)| lease.state == State::Bound && lease.mac == Some(mac))
+    }
+
     pub(super) fn bound(&self, now: Instant, hub: HubId) -> impl Iterator<Item = LeaseStatus> {
         let leases = self.leases.iter().map(|(_, lease)| lease);
         let own = leases.filter(move |l| l.hub == hub && l.state(now) == State::Bound);
-        let own = own.filter(move |_| self.pool(hub).is_some());
         own.map(|lease| LeaseStatus {
             address: lease.address,
             mac: lease.mac,
@@ -330,8 +347,8 @@ impl<'a> Leases<'a> {
         }
     }
 
-    /// Frees a place of the table: our longest free lease, or what is free or without a pool
-    /// among the next few places.
+    /// Frees a place of the table: our longest free lease, or what is free among the next few
+    /// places.
     fn make_room(&mut self, now: Instant, hub: HubId) {
         let first = self.pool_mut(hub).map(|pool| pool.list_mut(State::Free).first);
         if let Some(first) = first.filter(|&first| first != NONE) {
@@ -342,7 +359,7 @@ impl<'a> Leases<'a> {
             self.hand = if self.hand + 1 < self.leases.capacity() { self.hand + 1 } else { 0 };
             let slot = self.hand as u32;
             let Some(lease) = self.lease(slot) else { continue };
-            if lease.state(now) == State::Free || self.pool(lease.hub).is_none() {
+            if lease.state(now) == State::Free {
                 self.remove(slot);
                 return;
             }
@@ -367,7 +384,7 @@ impl<'a> Leases<'a> {
         }
     }
 
-    /// Takes a lease out of its list. The lists of a pool that is gone need no care.
+    /// Takes a lease out of its list.
     fn unlink(&mut self, slot: u32) {
         let Some(lease) = self.lease(slot) else { return };
         let (next, previous, state, hub) = (lease.next, lease.previous, lease.state, lease.hub);

@@ -101,10 +101,31 @@ impl<'a> Dhcp<'a> {
         self.leases.remove_pool(hub);
     }
 
+    /// Counts everything. It walks the table of pools: for tests and for reports.
+    pub fn counted(&self) -> Counted {
+        self.leases.counted()
+    }
+
+    /// Whether the host `mac` on `hub` has leased `address`, whether or not the lease is over.
+    pub fn has_leased(&self, hub: HubId, mac: MacAddr, address: Ipv4Addr) -> bool {
+        self.leases.has_leased(hub, mac, address)
+    }
+
     /// The leases in force on `hub`, for administration.
     pub fn leases(&self, now: Instant, hub: HubId) -> impl Iterator<Item = LeaseStatus> {
         self.leases.bound(now, hub)
     }
+}
+
+/// What the servers count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Leases in the table: those in force, and those that are remembered for a former client.
+    pub leases: usize,
+    /// Leases, as their pools count them.
+    pub of_pools: usize,
+    /// Names by which leases are found.
+    pub names: usize,
 }
 
 /// What a server hands out.

@@ -8,6 +8,8 @@ use crate::wire::dhcpv4::{Message, MessageType};
 use crate::wire::ethernet::{EtherType, Header};
 use crate::wire::udp;
 
+mod reload;
+
 extern crate std;
 use std::collections::BTreeMap;
 use std::vec::Vec;

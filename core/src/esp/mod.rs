@@ -27,6 +27,7 @@
 //! traffic flow confidentiality. Selectors are looked at by the server, which parses the UDP
 //! header inside.
 
+mod counted;
 mod head_start;
 mod inbound;
 mod lifetime;
@@ -48,6 +49,7 @@ use crate::time::Instant;
 use sa::Sa;
 use sadb::Sadb;
 
+pub use counted::Counted;
 #[cfg(feature = "sim")]
 pub use head_start::set_head_start;
 pub use inbound::Opened;

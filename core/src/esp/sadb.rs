@@ -97,6 +97,12 @@ impl<'a> Sadb<'a> {
         self.entries.len()
     }
 
+    /// Pairs, and entries as the quotas of all peers count them.
+    pub(super) fn sums(&self) -> (usize, usize) {
+        let pairs = self.entries.iter().filter(|(_, entry)| entry.sa.is_some()).count();
+        (pairs, self.peers.iter().map(|peer| peer.count as usize).sum())
+    }
+
     /// Takes a slot for `peer`, at the head of its list; the bits of the SPI that do not name
     /// the slot come from `salt`.
     pub(super) fn reserve(&mut self, peer: PeerId, salt: u32) -> Option<Spi> {

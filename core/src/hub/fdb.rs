@@ -6,6 +6,7 @@
 //! another port. Orphans are freed when places are needed and a few whenever something is
 //! learned. No call walks a list or the table.
 
+use super::Counted;
 use crate::addr::MacAddr;
 use crate::discard::DropReason;
 use crate::ids::{HubId, PortId};
@@ -181,6 +182,18 @@ impl<'a> Fdb<'a> {
         }
         self.orphans.len += list.len;
         self.free_first_orphan();
+    }
+
+    /// Sums of what is counted here.
+    pub(super) fn counted(&self) -> Counted {
+        Counted {
+            macs: self.entries.len(),
+            learned: self.learned,
+            orphans: self.orphans.len as usize,
+            of_ports: self.lists.iter().map(|list| list.len as usize).sum(),
+            names: self.index.len(),
+            ..Counted::default()
+        }
     }
 
     /// Entries with a port.

@@ -13,6 +13,7 @@
 //! spanning tree: two bridges into one network make a loop, which the limits of [`storm`] slow
 //! down. BPDUs are flooded like any group frame, so that switches behind bridges find the loop.
 
+mod counted;
 mod fdb;
 mod flood;
 mod forward;
@@ -24,6 +25,7 @@ use crate::discard::DropReason;
 use crate::ids::{HubId, PortId};
 use crate::store::{Bucket, Full, Slab, Slot, tables};
 
+pub use counted::Counted;
 pub use fdb::{Entry, PortEntries};
 pub use flood::FloodCursor;
 pub use forward::{Decision, MAX_FRAME_LEN};

@@ -17,6 +17,7 @@
 
 mod action;
 mod attach;
+mod counted;
 mod crowd;
 mod informational;
 mod keymat;
@@ -53,6 +54,7 @@ use crate::time::Instant;
 use crate::wire::isakmp::{Cookie, HEADER_LEN, Header, exchange};
 
 pub use action::{ACTIONS_MAX, Action, DhToken, Job, Out};
+pub use counted::Counted;
 pub use quota::Quota;
 pub use storage::{Arrays, Lengths, Storage};
 pub use table::{Child, Exchange, IkeSa, Negotiation, Peer};

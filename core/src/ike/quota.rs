@@ -50,6 +50,13 @@ impl<'a> Quotas<'a> {
         })
     }
 
+    /// The same of all addresses together.
+    pub(super) fn sums(&self) -> (usize, usize) {
+        self.places.iter().fold((0, 0), |(held, half_open), place| {
+            (held + place.held as usize, half_open + place.half_open as usize)
+        })
+    }
+
     /// `address` begins a negotiation.
     pub(super) fn open(&mut self, address: IpAddr) {
         if let Some(place) = self.place(address, 0) {

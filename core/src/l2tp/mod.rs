@@ -18,6 +18,7 @@
 mod call;
 mod channel;
 mod control;
+mod counted;
 mod list;
 mod open;
 mod reply;
@@ -44,6 +45,7 @@ use crate::wire::l2tp::{Data, Packet};
 
 pub use crate::wire::l2tp::{DataHeader, ResultCode};
 pub use call::Call;
+pub use counted::Counted;
 pub use tunnel::Tunnel;
 
 /// What the LNS wants done.

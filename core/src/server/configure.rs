@@ -25,6 +25,13 @@ pub struct HubState {
     bridges: heapless::Vec<PortId, BRIDGES_MAX>,
 }
 
+impl HubState {
+    /// Ports that it has by configuration.
+    pub(super) fn port_count(&self) -> usize {
+        self.bridges.len() + usize::from(self.gateway.is_some())
+    }
+}
+
 /// A hub's virtual router and its port.
 #[derive(Debug)]
 pub(super) struct Gateway {

@@ -78,6 +78,16 @@ impl<'a, B: AsRef<[u8]> + AsMut<[u8]>> Outputs<'a, B> {
         self.queue.is_empty()
     }
 
+    /// Number of outputs that wait.
+    pub(super) const fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Number of facts that wait.
+    pub(super) const fn event_count(&self) -> usize {
+        self.events.len()
+    }
+
     /// Whether a packet waits to be sealed.
     pub(super) const fn needs_sealing(&self) -> bool {
         self.unsealed > 0

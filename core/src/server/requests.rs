@@ -44,6 +44,11 @@ impl<'a> Requests<'a> {
         self.open.insert(Open { token, job: Some(job), asked_at: now })
     }
 
+    /// Number of open questions.
+    pub(super) const fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Hands out the job of an open question, once.
     pub(super) fn take(&mut self, id: RequestId) -> Option<DhJob> {
         self.open.find_mut(id)?.job.take()

@@ -84,6 +84,11 @@ impl<'a> Wheel<'a> {
         Some(Instant::from_micros(start.saturating_mul(TICK_MICROS)))
     }
 
+    /// Number of deadlines. It walks the nodes: for tests and for reports.
+    pub fn armed_count(&self) -> usize {
+        self.nodes.iter().filter(|node| node.list != NONE).count()
+    }
+
     /// The occupied slot that comes first, and the tick at which it begins.
     fn first_slot(&self) -> Option<(usize, usize, u64)> {
         let starts = self.occupied.iter().enumerate().filter_map(|(level, &occupied)| {
@@ -200,6 +205,7 @@ mod tests {
                 let first = model.values().min().map(|tick| tick * TICK_MICROS);
                 let deadline = wheel.deadline().map(Instant::as_micros);
                 assert_eq!(deadline.is_some(), first.is_some());
+                assert_eq!(wheel.armed_count(), model.len());
                 assert!(deadline <= first && deadline.is_none_or(|at| at > now), "seed {seed}");
             }
         }

@@ -28,7 +28,7 @@ pub(super) struct Ipsec {
     /// UDP port that L2TP has inside ESP.
     pub(super) l2tp_port: u16,
     /// Message ids of our quick modes.
-    begun: Vec<u32>,
+    pub(super) begun: Vec<u32>,
     /// Quick modes that the server began: their first message and our answer.
     pub(super) answered: Vec<(u32, Vec<u8>, Datagram)>,
     /// Notifications and deletions that came.
@@ -61,9 +61,16 @@ pub(super) struct Sa {
 }
 
 impl Ipsec {
-    pub(super) fn new(seed: u8, now: u64, address: IpAddr) -> Self {
+    /// An initiator that is as `change` leaves it when it says its first message.
+    pub(super) fn new(
+        seed: u8,
+        now: u64,
+        address: IpAddr,
+        change: impl FnOnce(&mut Client),
+    ) -> Self {
         let mut ike = Client::new(seed);
         ike.psk = PSK.to_vec();
+        change(&mut ike);
         let mut ipsec = Self {
             ike,
             stage: Stage::Second,
@@ -111,12 +118,15 @@ impl Ipsec {
 
     /// Deletes the newest pair and the IKE SA.
     pub(super) fn hang_up(&mut self) {
+        self.asked = None;
+        if self.ignores_ike {
+            return;
+        }
         let spi = self.ike.quick.spi.to_be_bytes();
         let cookies = [&self.ike.cookies.0[..], &self.ike.cookies.1].concat();
         for body in [client::delete(3, &[&spi]), client::delete(1, &[&cookies])] {
             self.inform(&[(12, body)]);
         }
-        self.asked = None;
     }
 
     pub(super) fn send_l2tp(&mut self, message: Vec<u8>) {

@@ -16,6 +16,7 @@ mod esp_life;
 mod esp_tables;
 mod hostile;
 mod ipsec;
+mod no_trace;
 mod noise;
 mod packet;
 mod pool;

@@ -18,6 +18,7 @@ use crate::config::{Config, ConfigError};
 use crate::discard::DropReason;
 use crate::event::Event;
 use crate::ids::RequestId;
+use crate::ike::tests::client::Client as Initiator;
 use crate::ppp::tests::client::Habits;
 use crate::server::{Answer, BridgeId, Command, Input, Server, Storage};
 use crate::store::model::Random;
@@ -120,12 +121,22 @@ impl World {
     /// Adds a client that dials through IPsec, from `address` towards port 4500. Behind a NAT it
     /// has the next port towards 500.
     pub(super) fn dial_ipsec(&mut self, address: SocketAddr, habits: Habits) -> usize {
+        self.dial_ipsec_as(address, habits, |_| {})
+    }
+
+    /// The same with an initiator that is changed before it says anything.
+    pub(super) fn dial_ipsec_as(
+        &mut self,
+        address: SocketAddr,
+        habits: Habits,
+        change: impl FnOnce(&mut Initiator),
+    ) -> usize {
         let number = self.clients.len() as u8;
         let mut dialer = Dialer::new(address, 7 + u16::from(number), habits);
         if address.port() != 4500 {
             dialer.ike_port = address.port() + 1;
         }
-        dialer.ipsec = Some(Ipsec::new(number + 1, self.now, address.ip()));
+        dialer.ipsec = Some(Ipsec::new(number + 1, self.now, address.ip(), change));
         self.clients.push(dialer);
         self.with_client(usize::from(number), Dialer::dial);
         usize::from(number)

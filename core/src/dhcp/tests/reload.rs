@@ -1,0 +1,43 @@
+//! Pools that are changed, taken away and brought back while clients have leases in them.
+
+use super::*;
+
+/// Every message that touches a lease of client 1 at `address`, and newcomers beside it.
+fn go_through(bench: &mut Bench, address: Ipv4Addr) {
+    let mut decline = message(MessageType::Decline, 1);
+    decline.options.requested_address = Some(address);
+    let _ = bench.discover(1);
+    let _ = bench.renew(1, address);
+    let _ = bench.release(1, address);
+    let _ = bench.send(hub(0), &decline);
+    for client in 2..8 {
+        let mut wants = message(MessageType::Discover, client);
+        wants.options.requested_address = Some(address);
+        let _ = bench.send(hub(0), &wants);
+        let _ = bench.renew(client, address);
+        let counted = bench.dhcp.counted();
+        assert_eq!([counted.of_pools, counted.names], [counted.leases, 2 * counted.leases]);
+    }
+    bench.wait(1_000);
+    for client in 1..8 {
+        assert!(bench.lease(client).is_ok(), "client {client}");
+    }
+}
+
+#[test]
+fn a_server_that_is_stopped_and_started_again_begins_with_an_empty_table() {
+    for pool in [(10, 20), (100, 110)] {
+        for is_bound in [true, false] {
+            let mut bench = Bench::new(8, 10, 20);
+            let address = bench.lease(1).unwrap();
+            if !is_bound {
+                assert_eq!(bench.release(1, address), Ok(None));
+            }
+            bench.dhcp.remove(hub(0));
+            assert_eq!(bench.dhcp.counted(), Counted::default());
+            bench.dhcp.configure(hub(0), &config(pool.0, pool.1)).unwrap();
+            assert_eq!(bench.dhcp.leases(bench.now, hub(0)).count(), 0);
+            go_through(&mut bench, address);
+        }
+    }
+}
