@@ -46,9 +46,11 @@ impl InForce {
             *until = Some(now);
         }
         self.settings.push_back((None, settings.clone()));
-        while self.settings.front().is_some_and(|(until, _)| {
-            until.is_some_and(|at| at + UNDER_WAY.times(2) < now)
-        }) {
+        while self
+            .settings
+            .front()
+            .is_some_and(|(until, _)| until.is_some_and(|at| at + UNDER_WAY.times(2) < now))
+        {
             self.settings.pop_front();
         }
     }

@@ -23,6 +23,8 @@ pub struct Isolation {
     nets: BTreeMap<String, (u8, u8)>,
     /// Further networks of hubs, by their numbers.
     more: BTreeSet<(u8, u8)>,
+    /// Whether those who belong to the first hub may be on another one.
+    is_default_changed: bool,
     /// The hub of each LAN's ports, as its hosts know it.
     hub_of_host: BTreeMap<NodeId, u8>,
     homes: BTreeMap<MacAddr, u8>,
@@ -32,6 +34,11 @@ impl Isolation {
     /// A check for hubs with these networks.
     pub fn new(nets: BTreeMap<String, (u8, u8)>) -> Self {
         Self { nets, ..Self::default() }
+    }
+
+    /// The default hub changes: those who name none are on another hub than the first one.
+    pub const fn change_default(&mut self) {
+        self.is_default_changed = true;
     }
 
     /// A hub may have this network too.
@@ -83,6 +90,7 @@ impl Observer for Isolation {
                     _ => return Ok(()),
                 };
                 match heard {
+                    (mark, hub) if self.is_default_changed && (mark.hub == 0 || hub == 0) => Ok(()),
                     (mark, hub) if mark.hub != hub => {
                         let (from, sender) = (mark.hub, mark.sender);
                         let text = format!("hub {hub} hears node {sender} of hub {from}");

@@ -98,7 +98,10 @@ impl KeyHolder {
         for dial in &mut self.dials {
             while let Some(output) = dial.client.poll(now) {
                 if let Output::Datagram { local, remote, bytes } = output {
-                    cx.send(Datagram { label: "key holder", ..Datagram::udp(local, remote, bytes) });
+                    cx.send(Datagram {
+                        label: "key holder",
+                        ..Datagram::udp(local, remote, bytes)
+                    });
                 }
             }
         }

@@ -27,6 +27,8 @@ pub struct ServerNode {
     machine: Option<Box<dyn Machine>>,
     /// The ports of its bridges.
     bridges: Vec<(BridgeId, PortId)>,
+    /// The names of those bridges, in the settings of the beginning.
+    names: Vec<(String, PortId)>,
     arrivals: Vec<Arrival>,
     /// Whether something waits for the next turn.
     is_woken: bool,
@@ -35,6 +37,8 @@ pub struct ServerNode {
     /// Settings that are handed in and not in force yet.
     wanted: VecDeque<Settings>,
     asked: u64,
+    /// Questions that it asked and that nobody will ever answer.
+    lost: usize,
     /// When the machine's own computation is done.
     computed_at: Option<Instant>,
     workers: Workers,
@@ -115,11 +119,13 @@ impl ServerNode {
             setup,
             machine: None,
             bridges: Vec::new(),
+            names: Vec::new(),
             arrivals: Vec::new(),
             is_woken: false,
             answers: BTreeMap::new(),
             wanted: VecDeque::new(),
             asked: 0,
+            lost: 0,
             computed_at: None,
             workers: Workers::default(),
             turn: Turn::default(),
@@ -129,6 +135,23 @@ impl ServerNode {
     /// Leads a bridge to a port of a LAN.
     pub fn bridge(&mut self, bridge: BridgeId, port: PortId) {
         self.bridges.push((bridge, port));
+        let hub = self.setup.settings.hubs.get(usize::from(bridge.hub));
+        let name = hub.and_then(|hub| hub.bridges.get(usize::from(bridge.bridge)));
+        self.names.extend(name.map(|name| (name.clone(), port)));
+    }
+
+    /// Numbers the bridges as the settings in force do.
+    fn number_bridges(&mut self) {
+        let hubs = (0_u16..).zip(&self.setup.settings.hubs);
+        let named = hubs.flat_map(|(hub, it)| {
+            let bridges = (0_u16..).zip(&it.bridges);
+            bridges.map(move |(bridge, name)| (BridgeId { hub, bridge }, name))
+        });
+        let with_port = |(bridge, name): (BridgeId, &String)| {
+            let found = self.names.iter().find(|(known, _)| known == name);
+            found.map(|&(_, port)| (bridge, port))
+        };
+        self.bridges = named.filter_map(with_port).collect();
     }
 
     /// The bridges of a server that takes this one's place.
@@ -136,6 +159,7 @@ impl ServerNode {
     pub fn successor(&self) -> Self {
         let mut next = Self::new(self.kind, self.setup.clone());
         next.bridges.clone_from(&self.bridges);
+        next.names.clone_from(&self.names);
         next.workers = self.workers;
         next
     }
@@ -148,6 +172,11 @@ impl ServerNode {
     /// Sizes of its tables.
     pub const fn limits(&self) -> &Limits {
         &self.setup.limits
+    }
+
+    /// Questions that nobody will ever answer.
+    pub const fn lost(&self) -> usize {
+        self.lost
     }
 
     /// What went through it in its last turn.
@@ -219,6 +248,10 @@ impl ServerNode {
         if self.computed_at.take_if(|at| *at <= now).is_some() {
             self.arrivals.push(Arrival::Compute);
         }
+        // Behind a reload other bridges may have their numbers: what comes then, comes later.
+        let is_reload = |arrival: &Arrival| matches!(arrival, Arrival::Settings(_));
+        let end = self.arrivals.iter().position(is_reload).map_or(self.arrivals.len(), |at| at + 1);
+        let later = self.arrivals.split_off(end);
         let datagrams = self.arrivals.iter().filter_map(|arrival| match arrival {
             Arrival::Datagram { path, payload } => Some((*path, payload.clone())),
             _ => None,
@@ -237,9 +270,21 @@ impl ServerNode {
         self.turn.buffers = machine.buffers();
         self.turn.deadline = machine.deadline();
         self.turn.now = now;
+        let before = self.bridges.clone();
         for departure in departures {
             self.depart(cx, now, departure);
         }
+        self.is_woken = !later.is_empty();
+        let later = later.into_iter().filter_map(|it| self.renumbered(&before, it));
+        self.arrivals = later.collect();
+    }
+
+    /// A frame that came to a bridge, by the number that the bridge has now.
+    fn renumbered(&self, before: &[(BridgeId, PortId)], arrival: Arrival) -> Option<Arrival> {
+        let Arrival::Frame { bridge, frame } = arrival else { return Some(arrival) };
+        let (_, port) = before.iter().find(|(known, _)| *known == bridge)?;
+        let (bridge, _) = *self.bridges.iter().find(|(_, known)| known == port)?;
+        Some(Arrival::Frame { bridge, frame })
     }
 
     fn depart(&mut self, cx: &mut NodeCx<'_>, now: Instant, departure: Departure) {
@@ -266,6 +311,7 @@ impl ServerNode {
         let Some(settings) = self.wanted.pop_front() else { return };
         if told.is_ok() {
             self.setup.settings = settings.clone();
+            self.number_bridges();
         }
         cx.fact(&Reloaded(told.map(|()| Box::new(settings))));
     }
@@ -283,6 +329,7 @@ impl ServerNode {
         let Workers { delay, jitter, loss, twice } = self.workers;
         let (choices, lane) = cx.choices();
         if choices.chance(lane, loss) {
+            self.lost += 1;
             return;
         }
         let copies = 1 + u64::from(choices.chance(lane, twice));

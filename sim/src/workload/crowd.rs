@@ -127,11 +127,17 @@ impl Crowd {
     }
 }
 
-/// Whether the server does not know the session that a client believes in.
+/// Whether the server does not know the session that a client believes in, or knows it by an
+/// address that leads nowhere.
 fn is_stale(world: &World, town: &Town, client: Resident) -> bool {
-    let hub = town.hubs[usize::from(client.hub)].plan.name;
+    let plan = &town.hubs[usize::from(client.hub)].plan;
+    let (hub, net) = (plan.name, plan.net);
     let client = node(world, client);
     let Some(address) = client.address() else { return false };
+    // Its hub has another network by now.
+    if address.octets()[2] != net {
+        return true;
+    }
     let sessions = world.observer::<Sessions>().map(|it| it.up.as_slice()).unwrap_or_default();
     !sessions.iter().any(|up| {
         // One that came up after the client was up is another's.

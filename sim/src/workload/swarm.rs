@@ -83,14 +83,7 @@ impl Stage {
             counted.distrust(stranger);
         }
         let nats = (0..world.below(3)).map(|number| draw_nat(world, &town, number)).collect();
-        let mut stage = Self {
-            kind,
-            mix,
-            crowd: Crowd::new(town),
-            nats,
-            stranger,
-            hoarded: false,
-        };
+        let mut stage = Self { kind, mix, crowd: Crowd::new(town), nats, stranger, hoarded: false };
         for number in 0..count {
             stage.add_client(world, number as u16);
         }
@@ -307,7 +300,6 @@ impl Stage {
             });
         }
     }
-
 }
 
 fn draw_plan(world: &mut World) -> Plan {

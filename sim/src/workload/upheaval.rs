@@ -108,7 +108,7 @@ impl Stage {
         let hub = town.hubs.len() as u8 - 1;
         let honest = Person { user: HONEST, hub, link: LinkConfig::perfect(), ..person(900) };
         let honest = town.client_with(world, &honest, ClientNode::idle);
-        let hostile = (0..world.below(if themes.users { 5 } else { 1 }) as u16).map(|number| {
+        let hostile = (0..world.below(if themes.users { 4 } else { 1 }) as u16).map(|number| {
             let carrier = [Carrier::Bare, Carrier::Ipsec][usize::from(number) % 2];
             let link = LinkConfig::perfect();
             let eve = Person { user: HOSTILE, hub, carrier, link, ..person(800 + number) };
@@ -163,8 +163,8 @@ impl Stage {
             3 => self.crowd.vanish(world),
             4..=7 if reloads => self.reload(world),
             8..=9 if again => self.begin_again(world),
-            10 if holders => self.besiege(world),
-            11 if users => self.riot(world),
+            10 if holders => self.besiege(world)?,
+            11 if users => self.riot(world)?,
             12 if paths => self.tell_mtu(world),
             13 => self.trial(world)?,
             14 => {
@@ -221,6 +221,8 @@ impl Stage {
     fn end(&self, world: &mut World) -> Result<(), Failure> {
         world.with(self.honest.id, |node: &mut ClientNode, cx| node.hang_up(cx));
         self.crowd.end(world)?;
+        // What was said last is on its way.
+        world.run_for(Duration::from_secs(1))?;
         for (hub, _) in self.crowd.town.hubs.iter().zip(&self.disturbed).filter(|(_, it)| !**it) {
             let held = hub.hosts.first().and_then(|&host| {
                 let dhcp = world.node::<crate::node::host::Host>(host)?.dhcp()?;
@@ -263,6 +265,7 @@ fn draw_hub(world: &mut World) -> HubPlan {
 
 /// Everyone's hubs have the honest user, and the one who means harm with what he may have.
 fn prepare(setup: &mut ServerSetup) {
+    setup.limits.half_open = HALF_OPEN;
     for hub in &mut setup.settings.hubs {
         hub.users.push(setup::user(HONEST.0, HONEST.1));
         let mut eve = setup::user(HOSTILE.0, HOSTILE.1);
@@ -277,6 +280,8 @@ const ACTS_MAX: u64 = 20;
 const CLIENTS_MAX: u64 = 5;
 /// Sessions that a server has room for: more than all clients and what they leave.
 const SESSIONS: usize = 24;
+/// Main modes that may be under way: more than all honest clients begin.
+const HALF_OPEN: usize = 16;
 const PAUSES_MS: [u64; 5] = [0, 20, 500, 4_000, 30_000];
 const HONEST: (&str, &str) = ("sota", "honest");
 const HOSTILE: (&str, &str) = ("eve", "evil");

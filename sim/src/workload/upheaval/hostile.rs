@@ -8,6 +8,7 @@ use super::Stage;
 use crate::node::client::ClientNode;
 use crate::node::frame::Ip;
 use crate::node::holder::{Appetite, KeyHolder, Then};
+use crate::observe::Failure;
 use crate::peer::{Again, Cipher, Group, Hash, Reach};
 use crate::profile::{CP_APL_MM, EspHabits, IkeHabits, Probe, Profile, cbc, ike};
 use crate::story::plot::Resident;
@@ -15,23 +16,26 @@ use crate::world::{NodeCx, World};
 
 impl Stage {
     /// Key holders open all they can.
-    pub(super) fn besiege(&mut self, world: &mut World) {
+    pub(super) fn besiege(&mut self, world: &mut World) -> Result<(), Failure> {
         let reach = REACHES[world.below(REACHES.len() as u64) as usize];
         let then = [Then::Leave, Then::Stay, Then::Multiply][world.below(3) as usize];
-        let every = Duration::from_millis([100, 20, 1_000][world.below(3) as usize]);
-        let dials = [2, 10, 50][world.below(3) as usize];
+        // Whoever stays goes on to the end.
+        let then = if reach <= Reach::Keys { Then::Leave } else { then };
+        let every = Duration::from_millis([100, 20, 20, 1_000][world.below(4) as usize]);
+        let dials = [2, 10, 40, 40][world.below(4) as usize];
         let appetite = Appetite { reach, then, every, dials };
         world.scene(&format!("key holders: {appetite:?}"));
         self.is_besieged = true;
         let holder = self.holder;
         // It wakes at once: its deadline is now.
         world.with(holder, |holder: &mut KeyHolder, cx| holder.begin(cx.now(), appetite));
+        self.try_at_once(world)
     }
 
     /// Users who mean harm dial, and do their worst for a while.
-    pub(super) fn riot(&mut self, world: &mut World) {
+    pub(super) fn riot(&mut self, world: &mut World) -> Result<(), Failure> {
         let kind = world.below(RIOTS);
-        let secs = 1 + world.below(20);
+        let secs = 1 + world.below(12);
         world.scene(&format!("a user means harm, in way {kind}"));
         self.riot_until = world.now() + Duration::from_secs(secs);
         for &eve in &self.hostile {
@@ -42,6 +46,16 @@ impl Stage {
             });
             go_on(world, eve, kind, secs * 1_000 / EVERY_MS);
         }
+        self.try_at_once(world)
+    }
+
+    /// Perhaps the honest client dials while it is at its worst.
+    fn try_at_once(&mut self, world: &mut World) -> Result<(), Failure> {
+        if world.below(2) == 0 {
+            return Ok(());
+        }
+        world.run_for(Duration::from_secs(3))?;
+        self.trial(world)
     }
 }
 
@@ -117,4 +131,4 @@ const RIOTS: u64 = 7;
 /// Between two bursts.
 const EVERY_MS: u64 = 100;
 /// Packets of a burst.
-const BURST: u64 = 10;
+const BURST: u64 = 5;

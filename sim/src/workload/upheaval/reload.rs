@@ -7,6 +7,8 @@ use kumihimo_core::config::{EncapsulationPolicy, Policy};
 use kumihimo_core::time::Duration;
 
 use super::Stage;
+use crate::check::counted::Counted;
+use crate::check::isolation::Isolation;
 use crate::node::dhcp::DhcpServer;
 use crate::node::host::Host;
 use crate::node::server::ServerNode;
@@ -121,6 +123,9 @@ impl Stage {
                 let is_home = ipsec.psk.as_slice() == PSK;
                 let psk: &[u8] = if is_home { b"another key" } else { PSK };
                 *ipsec.psk = psk.to_vec();
+                if let Some(counted) = world.observer_mut::<Counted>() {
+                    counted.change_key();
+                }
                 "another key"
             }
             1 => {
@@ -141,6 +146,9 @@ impl Stage {
             }
             _ => {
                 let number = world.below(next.hubs.len() as u64) as usize;
+                if let Some(isolation) = world.observer_mut::<Isolation>() {
+                    isolation.change_default();
+                }
                 ipsec.default_hub.clone_from(&next.hubs[number].name);
                 "another default hub"
             }
@@ -204,7 +212,6 @@ impl Stage {
         let what = world.below(6);
         let len = [1, 2, 30][world.below(3) as usize];
         let secs = [20, 60, 7_200][world.below(3) as usize];
-        let net = self.crowd.town.hubs[number].plan.net;
         let home = self.home.hubs[number].secure_nat.clone();
         let Some(hub) = self.hub_of(next, number) else { return "the same settings again" };
         let Some(secure_nat) = &mut hub.secure_nat else {
@@ -241,7 +248,6 @@ impl Stage {
             }
             _ => {
                 secure_nat.lease = Duration::from_secs(secs);
-                let _ = net;
                 "leases last as long as it pleases"
             }
         }

@@ -67,8 +67,7 @@ impl Stage {
     /// themselves leave it.
     fn has_room(&self, world: &World) -> bool {
         let server = world.node::<ServerNode>(self.crowd.town.server);
-        self.is_besieged
-            || server.is_some_and(|it| it.turn().census.calls + 2 < it.limits().calls)
+        self.is_besieged || server.is_some_and(|it| it.turn().census.calls + 2 < it.limits().calls)
     }
 
     /// The name of a check, by those who are there beside the honest client.
