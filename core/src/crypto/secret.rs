@@ -1,10 +1,10 @@
 //! Octets that must not leak.
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::ZeroizeOnDrop;
 
 /// Up to `N` secret octets: wiped when dropped, never printed, compared in constant time.
-#[derive(Clone)]
+#[derive(Clone, ZeroizeOnDrop)]
 pub struct Secret<const N: usize> {
     bytes: [u8; N],
     len: u16,
@@ -51,14 +51,51 @@ impl<const N: usize> Secret<N> {
     }
 }
 
-impl<const N: usize> Drop for Secret<N> {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
-    }
-}
-
 impl<const N: usize> core::fmt::Debug for Secret<N> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Secret({} octets)", self.len)
+    }
+}
+
+/// Whether a type is wiped when dropped is written nowhere in what it does, and safe Rust cannot
+/// look at memory that is gone. So the compiler is asked: of our own type, and of those of other
+/// crates that hold keys, which wipe themselves only with a feature.
+#[cfg(test)]
+mod tests {
+    use aes::{Aes128Dec, Aes128Enc, Aes192Dec, Aes192Enc, Aes256Dec, Aes256Enc};
+    use aes_gcm::AesGcm;
+    use aes_gcm::aead::consts::U12;
+    use chacha20::ChaCha20Rng;
+    use des::TdesEde3;
+    use sha1::Sha1;
+    use sha2::{Sha256, Sha384, Sha512};
+
+    use super::*;
+    use crate::crypto::prf::Digest;
+    use crate::ipsec::EspKey;
+
+    type Core<H> = <H as hmac::EagerHash>::Core;
+
+    const fn wipes<T: ZeroizeOnDrop>() {}
+
+    #[test]
+    fn what_holds_a_key_is_wiped_when_dropped() {
+        wipes::<Secret<1>>();
+        wipes::<Digest>();
+        wipes::<EspKey>();
+        wipes::<Aes128Enc>();
+        wipes::<Aes192Enc>();
+        wipes::<Aes256Enc>();
+        wipes::<Aes128Dec>();
+        wipes::<Aes192Dec>();
+        wipes::<Aes256Dec>();
+        wipes::<AesGcm<Aes256Enc, U12>>();
+        wipes::<TdesEde3>();
+        wipes::<ChaCha20Rng>();
+        // HMAC keeps two of their states.
+        wipes::<Core<Sha1>>();
+        wipes::<Core<Sha256>>();
+        wipes::<Core<Sha384>>();
+        wipes::<Core<Sha512>>();
     }
 }

@@ -8,6 +8,7 @@ use crate::wire::dhcpv4::{Message, MessageType};
 use crate::wire::ethernet::{EtherType, Header};
 use crate::wire::udp;
 
+mod other;
 mod reload;
 
 extern crate std;
@@ -51,6 +52,10 @@ struct Answer {
     address: Ipv4Addr,
     to: (MacAddr, Ipv4Addr),
     lease_secs: Option<u32>,
+    /// T1 and T2.
+    times: [Option<u32>; 2],
+    routers: Vec<Ipv4Addr>,
+    dns: Vec<Ipv4Addr>,
 }
 
 impl Bench {
@@ -89,6 +94,9 @@ impl Bench {
             address: reply.yiaddr,
             to: (header.destination, to),
             lease_secs: reply.options.lease_secs,
+            times: [reply.options.renewal_secs, reply.options.rebinding_secs],
+            routers: reply.options.routers.to_vec(),
+            dns: reply.options.dns.to_vec(),
         }))
     }
 
@@ -288,6 +296,9 @@ fn an_inform_is_answered_without_a_lease() {
         address: Ipv4Addr::UNSPECIFIED,
         to: (mac(99), ip(77)),
         lease_secs: None,
+        times: [None; 2],
+        routers: Vec::new(),
+        dns: [SERVER].into(),
     };
     assert_eq!(bench.send(hub(0), &inform), Ok(Some(expected)));
     inform.ciaddr = Ipv4Addr::new(8, 8, 8, 8);

@@ -13,6 +13,7 @@ use std::vec::Vec;
 mod inbound;
 mod outbound;
 mod sadb;
+mod wear;
 
 type Packet = Frame<[u8; 2048]>;
 

@@ -247,6 +247,9 @@ impl Ike<'_> {
     ) {
         let Some(peer) = self.peers.find(id) else { return };
         let (sas, exchanges) = (peer.sas.clone(), peer.exchanges.clone());
+        if let Some(renewal) = peer.renewal {
+            self.forget_negotiation(renewal);
+        }
         for exchange in exchanges {
             self.forget_exchange(cx, exchange);
         }

@@ -255,7 +255,7 @@ impl Ike<'_> {
         out: &mut Out,
     ) -> Result<(), DropReason> {
         let DhResult::Done { shared, .. } = result else {
-            self.forget_exchange(cx, key);
+            self.give_up_rekey(cx, key);
             return Err(DropReason::BadKeyExchange);
         };
         self.end_quick(cx, key, request, shared.expose(), out)
@@ -295,19 +295,32 @@ impl Ike<'_> {
         Ok(())
     }
 
+    /// Forgets a quick mode of ours that came to nothing; it is tried once more.
+    fn give_up_rekey(&mut self, cx: &mut Cx<'_>, key: ExchangeKey) {
+        let Some(peer) = self.exchanges.find(key).map(|found| found.peer) else { return };
+        self.forget_exchange(cx, key);
+        if let Some(child) = self.newest_child(peer)
+            && let Some(child) = self.children.find_mut(child)
+        {
+            // A pair that came in between has its own time.
+            child.soft.get_or_insert(cx.now + RETRY_TIME);
+        }
+        self.refile(peer);
+    }
+
     /// A quick mode is due: to be sent again, to be switched to, or to be forgotten.
     pub(super) fn on_exchange_due(&mut self, cx: &mut Cx<'_>, key: ExchangeKey, out: &mut Out) {
         let Some(found) = self.exchanges.find_mut(key) else { return };
         let (peer, spi) = (found.peer, found.terms.spi_in);
-        let waits = matches!(found.step, QuickStep::AwaitSecond { .. });
         if found.expires <= cx.now {
-            self.forget_exchange(cx, key);
-            if let Some(child) = self.newest_child(peer).filter(|_| waits)
-                && let Some(child) = self.children.find_mut(child)
-            {
-                child.soft = Some(cx.now + RETRY_TIME);
-            }
-            return;
+            return match found.step {
+                QuickStep::AwaitDh(_) | QuickStep::AwaitThird | QuickStep::Done => {
+                    self.forget_exchange(cx, key);
+                }
+                QuickStep::AwaitPublic { .. }
+                | QuickStep::AwaitSecond { .. }
+                | QuickStep::AwaitShared { .. } => self.give_up_rekey(cx, key),
+            };
         }
         if matches!(found.step, QuickStep::Done) {
             found.resend = Resend::default();

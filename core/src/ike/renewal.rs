@@ -119,7 +119,17 @@ impl Ike<'_> {
         self.file_negotiation(key);
     }
 
-    /// A renewal was not answered: tries once more later, if there is time.
+    /// Forgets a negotiation that came to nothing. If it was a renewal of ours, it is tried once
+    /// more later.
+    pub(super) fn give_up(&mut self, cx: &mut Cx<'_>, key: NegotiationKey) {
+        let renews = self.negotiations.find(key).and_then(|found| found.renews);
+        self.forget_negotiation(key);
+        if let Some(peer) = renews {
+            self.on_renewal_failed(cx, peer);
+        }
+    }
+
+    /// A renewal did not come about: tries once more later, if there is time.
     pub(super) fn on_renewal_failed(&mut self, cx: &mut Cx<'_>, id: PeerId) {
         let newest = self.peers.find(id).and_then(|peer| peer.sas.last().copied());
         let Some(sa) = newest.and_then(|key| self.sas.find_mut(key)) else { return };
@@ -235,7 +245,7 @@ impl Ike<'_> {
         out: &mut Out,
     ) -> Result<(), DropReason> {
         let DhResult::Done { shared, .. } = result else {
-            self.forget_negotiation(key);
+            self.give_up(cx, key);
             return Err(DropReason::BadKeyExchange);
         };
         let AwaitShared { public, nonce, their_public, their_nonce } = waiting;
@@ -306,7 +316,7 @@ impl Ike<'_> {
         let identity = Identity::of(&Id::parse(id)?);
         let renewed = negotiation.renews.and_then(|peer| self.peers.find(peer));
         if renewed.is_none_or(|peer| peer.identity != identity) {
-            self.forget_negotiation(key);
+            self.give_up(cx, key);
             return Err(DropReason::BadIdentity);
         }
         let keys = keys.clone();

@@ -37,16 +37,12 @@ impl Ike<'_> {
         if negotiation.expires > cx.now {
             return self.ask_again(cx, key, out);
         }
-        let renews = negotiation.renews;
-        let finished = matches!(negotiation.step, Step::Done) || renews.is_some();
+        let finished = matches!(negotiation.step, Step::Done) || negotiation.renews.is_some();
         let path = negotiation.path;
         if !finished && !negotiation.reported && self.alarms.may_ring(cx.now) {
             out.push(failure(path, Stage::Phase1, FailureCause::Silence, Offered::new()));
         }
-        self.forget_negotiation(key);
-        if let Some(peer) = renews {
-            self.on_renewal_failed(cx, peer);
-        }
+        self.give_up(cx, key);
     }
 
     fn on_peer_due(&mut self, cx: &mut Cx<'_>, id: PeerId, out: &mut Out) {

@@ -161,15 +161,6 @@ impl<'a> Lns<'a> {
     /// An LNS without tunnels that calls itself `host_name`, of which the first
     /// [`NAME_LEN`] octets count.
     pub fn new(storage: Storage<'a>, limits: &Limits, host_name: &str, rng: &mut Rng) -> Self {
-        let mut name = Name::new();
-        for character in host_name.chars() {
-            if name.push(character).is_err() {
-                break;
-            }
-        }
-        if name.is_empty() {
-            let _ = name.push_str("vpn");
-        }
         Self {
             tunnels: Slab::new(storage.tunnels),
             tunnel_index: Index::new(storage.tunnel_index, rng.array()),
@@ -178,10 +169,15 @@ impl<'a> Lns<'a> {
             call_index: Index::new(storage.call_index, rng.array()),
             unproven: List::default(),
             lingering: List::default(),
-            host_name: name,
+            host_name: own_name(host_name),
             tunnels_per_carrier: limits.tunnels_per_carrier,
             calls_per_tunnel: limits.calls_per_tunnel,
         }
+    }
+
+    /// Calls itself `host_name` in tunnels that open from now on, as [`Lns::new`] does.
+    pub fn configure(&mut self, host_name: &str) {
+        self.host_name = own_name(host_name);
     }
 
     /// Works on `message`, the UDP payload of a datagram that came by `carrier`.
@@ -348,6 +344,20 @@ impl<'a> Lns<'a> {
             }
         }
     }
+}
+
+/// What we call ourselves; never nothing.
+fn own_name(host_name: &str) -> Name {
+    let mut name = Name::new();
+    for character in host_name.chars() {
+        if name.push(character).is_err() {
+            break;
+        }
+    }
+    if name.is_empty() {
+        let _ = name.push_str("vpn");
+    }
+    name
 }
 
 /// The most that one call of the LNS asks for: eight messages that were waiting for their turn,

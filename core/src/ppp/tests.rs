@@ -1,5 +1,6 @@
 //! The link against a client of its own, over a network that loses, doubles and reorders.
 
+mod anew;
 mod bench;
 pub(crate) mod client;
 mod link;

@@ -44,6 +44,7 @@ pub(super) struct Gateway {
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) host_name: Name,
+    pub(super) l2tp: bool,
     pub(super) l2tp_raw: bool,
     pub(super) dead_after: Duration,
 }
@@ -52,6 +53,7 @@ impl Settings {
     pub(super) fn new(config: &Config<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             host_name: short_name(config.host_name)?,
+            l2tp: config.ipsec.l2tp,
             l2tp_raw: config.ipsec.l2tp_raw,
             dead_after: config.ipsec.dead_after,
         })
@@ -70,6 +72,7 @@ impl<P: Pool> Server<'_, P> {
         if !is_planted(Fault::ReloadNotInForce) {
             self.ike.configure(&config.ipsec);
         }
+        self.lns.configure(config.host_name);
         self.remove_hubs(config.hubs);
         self.apply(config)?;
         self.orphan_users();

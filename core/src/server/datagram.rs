@@ -23,6 +23,9 @@ impl<P: Pool> Server<'_, P> {
             return Err(DropReason::NotServed);
         }
         match demux::classify(&path, payload.bytes())? {
+            Kind::Ike { .. } | Kind::Esp { .. } if !self.settings.l2tp => {
+                Err(DropReason::NotServed)
+            }
             Kind::Ike { marker } => {
                 payload.strip(marker)?;
                 self.handle_ike(cx, path, payload)

@@ -115,7 +115,8 @@ impl Observer for Counted {
     fn on(&mut self, _: Instant, happening: &Happening<'_>) -> Result<(), Failure> {
         match happening {
             Happening::Sent { node, packet } => {
-                self.written.insert(digest_of(&packet.datagram.payload), *node);
+                // Who sends a copy did not write it.
+                self.written.entry(digest_of(&packet.datagram.payload)).or_insert(*node);
             }
             Happening::Delivered { node, packet } => {
                 let datagram = &packet.datagram;

@@ -1,5 +1,10 @@
-//! `lease`: no two sessions of a hub have one address at one time, and none keeps an address
+//! `lease`: no two sessions of a hub have one address at one time, and nobody uses an address
 //! longer than the DHCP server of its LAN granted it.
+//!
+//! Use is what others on the LAN see: frames that the server puts there with the address as their
+//! source. A session whose lease is over says goodbye to its client first, and so is told down
+//! later; how much later is no matter of leases, since it carries nothing any more (without
+//! buffers even the goodbye waits for its timers).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -8,8 +13,9 @@ use kumihimo_core::event::{Event, Name};
 use kumihimo_core::ids::SessionId;
 use kumihimo_core::time::{Duration, Instant};
 
-use super::Turns;
+use super::is_server;
 use crate::node::dhcp::Done;
+use crate::node::frame::{ARP, Arp, Ethernet, IPV4, Ip};
 use crate::node::host::HostFact;
 use crate::node::server::ServerFact;
 use crate::observe::{Failure, Happening, Observer, State, fact_as};
@@ -18,7 +24,7 @@ use crate::world::{Node, NodeId};
 /// The check.
 #[derive(Debug, Default)]
 pub struct Leases {
-    turns: Turns,
+    servers: BTreeSet<NodeId>,
     up: BTreeMap<(NodeId, u64), Session>,
     /// Until when a LAN's DHCP server granted an address.
     granted: BTreeMap<Ipv4Addr, Instant>,
@@ -45,11 +51,13 @@ impl Leases {
         self.forgiven.insert(hub.to_owned());
     }
 
-    fn on_event(&mut self, node: NodeId, event: &Event) -> Result<(), String> {
+    fn on_event(&mut self, at: Instant, node: NodeId, event: &Event) -> Result<(), String> {
         match event {
             Event::SessionUp { session, hub, address, .. } => {
-                let other = self.up.values().find(|it| it.hub == *hub && it.address == *address);
-                if other.is_some() && !self.forgiven.contains(hub.as_str()) {
+                let mut others = self.up.values().filter(|it| it.hub == *hub);
+                let is_taken =
+                    others.any(|it| it.address == *address && !self.is_over(at, it.address));
+                if is_taken && !self.forgiven.contains(hub.as_str()) {
                     return Err(format!("two sessions of hub {hub} have {address}"));
                 }
                 let session_up = Session { hub: hub.clone(), address: *address };
@@ -62,18 +70,37 @@ impl Leases {
         }
         Ok(())
     }
+
+    /// Whether the lease of `address` is over, and its server has had time to notice.
+    fn is_over(&self, at: Instant, address: Ipv4Addr) -> bool {
+        self.granted.get(&address).is_some_and(|&until| until + self.grace + TICKS < at)
+    }
+
+    /// A server put `frame` on a LAN.
+    fn on_frame(&self, at: Instant, frame: &[u8]) -> Result<(), String> {
+        match user_of(frame).filter(|&address| self.is_over(at, address)) {
+            Some(address) => Err(format!("{address} is in use after its lease")),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Observer for Leases {
     fn on(&mut self, at: Instant, happening: &Happening<'_>) -> Result<(), Failure> {
-        let Happening::Fact { node, fact } = happening else { return Ok(()) };
+        let failure = |text: String| Failure::new("lease", at, text);
+        let (node, fact) = match happening {
+            Happening::FrameSent { node, frame, .. } if self.servers.contains(node) => {
+                return self.on_frame(at, frame).map_err(failure);
+            }
+            Happening::Fact { node, fact } => (node, fact),
+            _ => return Ok(()),
+        };
         // A server that starts has no sessions yet.
         if let Some(State(super::STARTED)) = fact_as(*fact) {
             self.up.retain(|(owner, _), _| owner != node);
         }
         if let Some(ServerFact(event)) = fact_as(*fact) {
-            let told = self.on_event(*node, event);
-            return told.map_err(|text| Failure::new("lease", at, text));
+            return self.on_event(at, *node, event).map_err(failure);
         }
         if let Some(HostFact::Dhcp { done: Done::Granted { address, until }, .. }) = fact_as(*fact)
         {
@@ -82,21 +109,21 @@ impl Observer for Leases {
         Ok(())
     }
 
-    fn after(&mut self, at: Instant, id: NodeId, node: &dyn Node) -> Result<(), Failure> {
-        if self.turns.fresh(id, node).is_none() {
-            return Ok(());
-        }
-        let grace = self.grace + TICKS;
-        let own = self.up.iter().filter(|((node, _), _)| *node == id);
-        for (_, session) in own {
-            let until = self.granted.get(&session.address);
-            if until.is_some_and(|&until| until + grace < at) {
-                let Session { hub, address } = session;
-                let text = format!("{address} of hub {hub} is in use after its lease");
-                return Err(Failure::new("lease", at, text));
-            }
+    fn after(&mut self, _: Instant, id: NodeId, node: &dyn Node) -> Result<(), Failure> {
+        if is_server(node) {
+            self.servers.insert(id);
         }
         Ok(())
+    }
+}
+
+/// Whose address a frame has as its source.
+fn user_of(frame: &[u8]) -> Option<Ipv4Addr> {
+    let frame = Ethernet::parse(frame)?;
+    match frame.kind {
+        ARP => Some(Arp::parse(&frame.payload)?.sender.1),
+        IPV4 => Some(Ip::parse(&frame.payload)?.from),
+        _ => None,
     }
 }
 
@@ -106,5 +133,5 @@ fn key_of(session: SessionId) -> u64 {
     hash.value()
 }
 
-/// A server's timers are coarse, and its goodbye takes a moment.
+/// A server's timers are coarse.
 const TICKS: Duration = Duration::from_millis(100);

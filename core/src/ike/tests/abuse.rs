@@ -416,3 +416,28 @@ fn no_entry_of_a_table_outgrows_what_boards_plan_with() {
         "{sizes:?}"
     );
 }
+
+#[test]
+fn messages_of_phase_2_whose_hash_is_wrong_change_nothing_though_they_are_sound_otherwise() {
+    let mut lab = Lab::new();
+    let mut client = Client::new(1);
+    lab.main_mode(&mut client, home());
+    client.lies = true;
+    let (first, _) = client.quick_first(6);
+    let (result, seen) = lab.deliver(path(4500, home()), &first);
+    assert_eq!((result, seen.len()), (Err(DropReason::HashMismatch), 0));
+    client.lies = false;
+    let (first, state) = client.quick_first(7);
+    let second = lab.ask(path(4500, home()), &first);
+    client.lies = true;
+    let forged = client.quick_third(state.clone(), &second).third;
+    let (result, seen) = lab.deliver(path(4500, home()), &forged);
+    assert_eq!((result, seen.len()), (Err(DropReason::HashMismatch), 0));
+    let spi = client.quick.spi.to_be_bytes();
+    let goodbye = client.informational(9, &[(12, client::delete(3, &[&spi]))]);
+    let (result, seen) = lab.deliver(path(4500, home()), &goodbye);
+    assert_eq!((result, seen.len()), (Err(DropReason::HashMismatch), 0));
+    client.lies = false;
+    let third = client.quick_third(state, &second).third;
+    assert_eq!(lab.deliver(path(4500, home()), &third).0, Ok(()));
+}

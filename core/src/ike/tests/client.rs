@@ -2,6 +2,8 @@
 //! derivation and no state.
 
 mod answer;
+mod offer;
+mod respond;
 
 use core::net::{IpAddr, SocketAddr};
 use std::vec;
@@ -11,6 +13,8 @@ use crate::crypto::cbc;
 use crate::crypto::dh::{DhJob, DhResult};
 use crate::crypto::prf::{digest, hmac};
 use crate::crypto::{Cipher, Group, Hash, Rng};
+
+pub(crate) use offer::*;
 
 pub(crate) const RFC_3947: &str = "4a131c81070358455c5728f20e95452f";
 pub(crate) const DRAFT_02_N: &str = "90cb80913ebb696e086381b5ec427b1f";
@@ -25,6 +29,8 @@ pub(crate) struct Client {
     pub(crate) cipher: Cipher,
     pub(crate) hash: Hash,
     pub(crate) group: Group,
+    /// Whether hashes of phase 2 are wrong, in messages that are sound otherwise.
+    pub(crate) lies: bool,
     /// Octets of SA payload bodies to send instead of the usual ones.
     pub(crate) offer: Option<Vec<u8>>,
     pub(crate) quick: Quick,
@@ -36,7 +42,7 @@ pub(crate) struct Client {
     offer_sent: Vec<u8>,
     job: Option<DhJob>,
     public: Vec<u8>,
-    nonce: Vec<u8>,
+    pub(crate) nonce: Vec<u8>,
     publics: (Vec<u8>, Vec<u8>),
     skeyid: Vec<u8>,
     pub(crate) skeyid_d: Vec<u8>,
@@ -49,12 +55,18 @@ pub(crate) struct Client {
 /// How the client offers IPsec SAs.
 #[derive(Clone)]
 pub(crate) struct Quick {
+    /// Octets of the SA payload body to send instead of what the fields below say.
+    pub(crate) offer: Option<Vec<u8>>,
     pub(crate) spi: u32,
     pub(crate) transform: u8,
     pub(crate) attributes: Vec<u8>,
     pub(crate) group: Option<Group>,
     pub(crate) ids: Option<(Vec<u8>, Vec<u8>)>,
     pub(crate) nat_oa: Vec<Vec<u8>>,
+    /// A public value to answer with instead of one that fits.
+    pub(crate) public: Option<Vec<u8>>,
+    /// Payloads at the end of message 1.
+    pub(crate) extra: Vec<(u8, Vec<u8>)>,
 }
 
 /// What quick mode gave the client.
@@ -80,14 +92,18 @@ impl Client {
             cipher: Cipher::Aes256,
             hash: Hash::Sha1,
             group: Group::Modp1024,
+            lies: false,
             offer: None,
             quick: Quick {
+                offer: None,
                 spi: 0xc000_0000 | u32::from(seed),
                 transform: 12,
                 attributes: attributes(&[(1, 1), (2, 3600), (4, 4), (5, 2), (6, 256)]),
                 group: None,
                 ids: Some(ids),
                 nat_oa: Vec::new(),
+                public: None,
+                extra: Vec::new(),
             },
             cookies: (cookie, vec![0; 8]),
             nat_d: Vec::new(),
@@ -169,29 +185,13 @@ impl Client {
         let job = DhJob::agree(self.group, private, &public).unwrap();
         let DhResult::Done { shared, .. } = job.run() else { panic!("bad public value") };
         let shared = shared.expose().to_vec();
-        let hash = self.hash;
-        let prf =
-            |key: &[u8], parts: &[&[u8]]| hmac(hash, key, &[&parts.concat()]).expose().to_vec();
-        let (cookie_i, cookie_r) = (&self.cookies.0, &self.cookies.1);
-        self.skeyid = prf(&self.psk, &[&self.nonce, &nonce]);
-        self.skeyid_d = prf(&self.skeyid, &[&shared, cookie_i, cookie_r, &[0]]);
-        self.skeyid_a = prf(&self.skeyid, &[&self.skeyid_d, &shared, cookie_i, cookie_r, &[1]]);
-        let skeyid_e = prf(&self.skeyid, &[&self.skeyid_a, &shared, cookie_i, cookie_r, &[2]]);
-        self.key = skeyid_e.clone();
-        if self.key.len() < self.cipher.key_len() {
-            let first = prf(&skeyid_e, &[&[0]]);
-            let second = prf(&skeyid_e, &[&first]);
-            let third = prf(&skeyid_e, &[&second]);
-            self.key = [first, second, third].concat();
-        }
-        self.key.truncate(self.cipher.key_len());
         self.publics = (self.public.clone(), public);
-        let iv = digest(hash, &[&self.publics.0, &self.publics.1]).expose().to_vec();
-        self.iv = iv[..self.cipher.block_len()].to_vec();
-        let hash_i = prf(
-            &self.skeyid,
-            &[&self.publics.0, &self.publics.1, cookie_i, cookie_r, &self.offer_sent, &self.id],
-        );
+        let ours = self.nonce.clone();
+        self.derive((&ours, &nonce), &shared);
+        let (cookie_i, cookie_r) = (&self.cookies.0, &self.cookies.1);
+        let parts: [&[u8]; 6] =
+            [&self.publics.0, &self.publics.1, cookie_i, cookie_r, &self.offer_sent, &self.id];
+        let hash_i = hmac(self.hash, &self.skeyid, &parts).expose().to_vec();
         let mut list = vec![(5, self.id.clone()), (8, hash_i)];
         if initial_contact {
             list.push((
@@ -203,6 +203,29 @@ impl Client {
         let (message, iv) = self.encrypt(message, &self.iv.clone());
         self.iv = iv;
         message
+    }
+
+    /// Keys and the first IV of phase 1 (RFC 2409 §5, Appendix B); `nonces` are those of
+    /// initiator and responder.
+    fn derive(&mut self, nonces: (&[u8], &[u8]), shared: &[u8]) {
+        let hash = self.hash;
+        let prf =
+            |key: &[u8], parts: &[&[u8]]| hmac(hash, key, &[&parts.concat()]).expose().to_vec();
+        let (cookie_i, cookie_r) = (&self.cookies.0, &self.cookies.1);
+        self.skeyid = prf(&self.psk, &[nonces.0, nonces.1]);
+        self.skeyid_d = prf(&self.skeyid, &[shared, cookie_i, cookie_r, &[0]]);
+        self.skeyid_a = prf(&self.skeyid, &[&self.skeyid_d, shared, cookie_i, cookie_r, &[1]]);
+        let skeyid_e = prf(&self.skeyid, &[&self.skeyid_a, shared, cookie_i, cookie_r, &[2]]);
+        self.key = skeyid_e.clone();
+        if self.key.len() < self.cipher.key_len() {
+            let first = prf(&skeyid_e, &[&[0]]);
+            let second = prf(&skeyid_e, &[&first]);
+            let third = prf(&skeyid_e, &[&second]);
+            self.key = [first, second, third].concat();
+        }
+        self.key.truncate(self.cipher.key_len());
+        let iv = digest(hash, &[&self.publics.0, &self.publics.1]).expose().to_vec();
+        self.iv = iv[..self.cipher.block_len()].to_vec();
     }
 
     /// Checks message 6.
@@ -233,8 +256,9 @@ impl Client {
         if let Some(group) = self.quick.group {
             attributes_sent.extend(attributes(&[(3, group_number(group))]));
         }
-        let offer =
+        let usual =
             sa(3, &self.quick.spi.to_be_bytes(), &[(self.quick.transform, attributes_sent)]);
+        let offer = self.quick.offer.clone().unwrap_or(usual);
         let mut list = vec![(1, offer), (10, nonce.clone())];
         let job = self.quick.group.map(|group| DhJob::new(group, &mut self.rng, None).unwrap());
         if let Some(job) = &job {
@@ -245,6 +269,7 @@ impl Client {
             list.extend([(5, ours.clone()), (5, theirs.clone())]);
         }
         list.extend(self.quick.nat_oa.iter().map(|body| (21, body.clone())));
+        list.extend(self.quick.extra.iter().cloned());
         let (message, iv) = self.hashed(32, message_id, None, &[&message_id.to_be_bytes()], &list);
         (message, QuickState { message_id, iv, nonce, job })
     }
@@ -284,18 +309,9 @@ impl Client {
             let DhResult::Done { shared, .. } = job.run() else { panic!("bad public value") };
             shared.expose().to_vec()
         });
-        let key = |spi: u32| {
-            let seed = [&shared[..], &[3], &spi.to_be_bytes(), &nonce, &their_nonce].concat();
-            let mut block = hmac(self.hash, &self.skeyid_d, &[&seed]).expose().to_vec();
-            let mut key = Vec::new();
-            for _ in 0..6 {
-                key.extend(&block);
-                block = hmac(self.hash, &self.skeyid_d, &[&block, &seed]).expose().to_vec();
-            }
-            key
-        };
-        let hash = hmac(self.hash, &self.skeyid_a, &[&[0], &id, &nonce, &their_nonce]);
-        let third = self.message(32, 1, message_id, &[(8, hash.expose().to_vec())]);
+        let key = |spi| self.esp_key(spi, &shared, &nonce, &their_nonce);
+        let hash = self.phase2_hash(&[&[0], &id, &nonce, &their_nonce]);
+        let third = self.message(32, 1, message_id, &[(8, hash)]);
         let (third, _) = self.encrypt(third, &iv);
         let (key_to_server, key_to_client) = (key(spi_server), key(self.quick.spi));
         Agreed { spi_server, key_to_server, key_to_client, payloads: list, third }
@@ -327,8 +343,7 @@ impl Client {
     ) -> (Vec<u8>, Vec<u8>) {
         let first = list.first().map_or(0, |found| found.0);
         let rest = chain(list);
-        let hash = hmac(self.hash, &self.skeyid_a, &[&prefix.concat(), &rest]);
-        let mut full = vec![(8, hash.expose().to_vec())];
+        let mut full = vec![(8, self.phase2_hash(&[&prefix.concat(), &rest]))];
         full.extend_from_slice(list);
         let message = self.message(exchange, 1, message_id, &full);
         assert_eq!(message[28], first);
@@ -336,6 +351,13 @@ impl Client {
         let fresh =
             digest(self.hash, &[&self.last, &id]).expose()[..self.cipher.block_len()].to_vec();
         self.encrypt(message, iv.unwrap_or(&fresh))
+    }
+
+    /// A hash of phase 2 for a message of the client.
+    fn phase2_hash(&self, parts: &[&[u8]]) -> Vec<u8> {
+        let mut hash = hmac(self.hash, &self.skeyid_a, parts).expose().to_vec();
+        hash[0] ^= u8::from(self.lies);
+        hash
     }
 
     fn message(&self, exchange: u8, flags: u8, id: u32, list: &[(u8, Vec<u8>)]) -> Vec<u8> {
@@ -370,52 +392,12 @@ impl Client {
 }
 
 /// A quick mode between its messages.
+#[derive(Clone)]
 pub(crate) struct QuickState {
     message_id: u32,
     iv: Vec<u8>,
     nonce: Vec<u8>,
     job: Option<DhJob>,
-}
-
-/// Attributes in the basic format.
-pub(crate) fn attributes(list: &[(u16, u16)]) -> Vec<u8> {
-    let both = |&(kind, value): &(u16, u16)| [(kind | 0x8000).to_be_bytes(), value.to_be_bytes()];
-    list.iter().flat_map(both).flatten().collect()
-}
-
-/// The body of an SA payload with one proposal.
-pub(crate) fn sa(protocol: u8, spi: &[u8], transforms: &[(u8, Vec<u8>)]) -> Vec<u8> {
-    let mut list = Vec::new();
-    for (number, (id, attributes)) in transforms.iter().enumerate() {
-        let more = if number + 1 < transforms.len() { 3 } else { 0 };
-        list.extend([more, 0]);
-        list.extend((8 + attributes.len() as u16).to_be_bytes());
-        list.extend([number as u8 + 1, *id, 0, 0]);
-        list.extend(attributes);
-    }
-    let mut body = vec![0, 0, 0, 1, 0, 0, 0, 1, 0, 0];
-    body.extend((8 + spi.len() as u16 + list.len() as u16).to_be_bytes());
-    body.extend([1, protocol, spi.len() as u8, transforms.len() as u8]);
-    body.extend(spi);
-    body.extend(list);
-    body
-}
-
-/// The body of a notification payload.
-pub(crate) fn notify(kind: u16, protocol: u8, spi: &[u8], data: &[u8]) -> Vec<u8> {
-    let mut body = vec![0, 0, 0, 1, protocol, spi.len() as u8];
-    body.extend(kind.to_be_bytes());
-    body.extend(spi);
-    body.extend(data);
-    body
-}
-
-/// The body of a delete payload.
-pub(crate) fn delete(protocol: u8, spis: &[&[u8]]) -> Vec<u8> {
-    let mut body = vec![0, 0, 0, 1, protocol, spis[0].len() as u8];
-    body.extend((spis.len() as u16).to_be_bytes());
-    body.extend(spis.concat());
-    body
 }
 
 fn chain(list: &[(u8, Vec<u8>)]) -> Vec<u8> {

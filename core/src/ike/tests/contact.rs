@@ -3,7 +3,12 @@
 use super::*;
 
 /// Main mode on one path from the first message on.
-fn main_mode_on(lab: &mut Lab, client: &mut Client, path: Path, contact: bool) -> Vec<Seen> {
+pub(super) fn main_mode_on(
+    lab: &mut Lab,
+    client: &mut Client,
+    path: Path,
+    contact: bool,
+) -> Vec<Seen> {
     let second = lab.ask(path, &client.first());
     let fourth = lab.ask(path, &client.third(&second));
     let (result, seen) = lab.deliver(path, &client.fifth(&fourth, contact));
@@ -186,4 +191,123 @@ fn a_message_full_of_probes_does_not_overflow() {
     let (result, seen) = lab.deliver(path(4500, moved), &message);
     assert_eq!(result, Err(DropReason::OutboxFull));
     assert!(sent(&seen).len() > 2);
+}
+
+#[test]
+fn initial_contact_does_not_put_a_neighbour_to_a_test_that_it_cannot_pass() {
+    let mut lab = Lab::new();
+    let mut neighbour = Client::new(1);
+    neighbour.vendor_ids.retain(|id| *id != client::DPD);
+    lab.main_mode(&mut neighbour, home());
+    lab.quick_mode(&mut neighbour, home(), 7);
+    lab.wait(Duration::from_secs(10));
+    let other_port = (home().ip(), 29_582).into();
+    let mut seen = lab.main_mode_with(&mut Client::new(2), other_port, true);
+    let to_neighbour =
+        seen.iter().any(|seen| matches!(seen, Seen::Send(path, _) if path.remote == home()));
+    assert!(!to_neighbour, "it is not even asked");
+    seen.extend(lab.wait(Duration::from_secs(5)));
+    assert!(downs(&seen).is_empty());
+    assert_eq!(lab.ike.peer_count(), 2);
+}
+
+#[test]
+fn initial_contact_puts_each_neighbour_to_the_test_once() {
+    let mut lab = Lab::new();
+    let ports = [1011, 1012, 1013];
+    for (seed, port) in (1..).zip(ports) {
+        up(&mut lab, seed, (home().ip(), port).into());
+    }
+    let seen = lab.main_mode_with(&mut Client::new(9), (home().ip(), 29_582).into(), true);
+    let asked = seen
+        .iter()
+        .filter(|seen| matches!(seen, Seen::Send(path, _) if ports.contains(&path.remote.port())));
+    assert_eq!(asked.count(), 2, "as many as one message may put to the test");
+    let seen = lab.wait(Duration::from_secs(3));
+    assert_eq!(downs(&seen), [DownCause::Replaced; 2]);
+    assert_eq!(lab.ike.peer_count(), 2);
+}
+
+/// INITIAL-CONTACT in an informational message, so many seconds after the client renewed.
+fn contact_after_renewal(wait: u64) -> Vec<DownCause> {
+    let mut lab = Lab::new();
+    let mut client = up(&mut lab, 1, home());
+    let mut again = Client::new(2);
+    main_mode_on(&mut lab, &mut again, path(4500, home()), false);
+    lab.wait(Duration::from_secs(wait));
+    let cookies = [&again.cookies.0[..], &again.cookies.1].concat();
+    let contact = again.informational(3, &[(11, client::notify(24578, 1, &cookies, &[]))]);
+    let (result, mut seen) = lab.deliver(path(4500, home()), &contact);
+    assert_eq!(result, Ok(()));
+    // The old IKE SA is still of use to the peer that stays.
+    let _ = client.informational(4, &[(11, client::notify(24578, 1, &cookies, &[]))]);
+    seen.extend(lab.wait(Duration::from_secs(3)));
+    assert_eq!(lab.ike.peer_count(), 1);
+    assert_eq!(lab.ike.children.len(), usize::from(downs(&seen).is_empty()));
+    downs(&seen)
+}
+
+#[test]
+fn initial_contact_long_after_a_renewal_is_not_about_that_renewal() {
+    assert_eq!(contact_after_renewal(29), [DownCause::Replaced]);
+    assert_eq!(contact_after_renewal(31), []);
+}
+
+#[test]
+fn a_peer_that_moved_is_found_where_it_is_and_no_longer_where_it_was() {
+    let mut lab = Lab::new();
+    let client = up(&mut lab, 1, home());
+    let peer = lab.ike.peer_at(0).expect("a peer");
+    let moved: SocketAddr = ([203, 0, 113, 50], 3_333).into();
+    let seen = lab.with_cx(|ike, cx, out| ike.handle_moved(cx.now, peer, path(4500, moved), out));
+    assert!(matches!(seen[..], [Seen::Moved(_), Seen::Event(Event::PeerMoved { .. })]));
+    drop(client);
+    // Somebody else, where it was.
+    let mut other = Client::new(2);
+    let seen = lab.main_mode(&mut other, home());
+    assert!(downs(&seen).is_empty());
+    assert_eq!(lab.ike.peer_count(), 2);
+    // Itself, where it is.
+    let mut again = Client::new(3);
+    let seen = lab.main_mode(&mut again, moved);
+    assert_eq!(downs(&seen), [DownCause::Replaced]);
+    assert_eq!(lab.ike.peer_count(), 2);
+    // And back again, a second time.
+    lab.quick_mode(&mut again, moved, 8);
+    lab.wait(Duration::from_secs(1));
+    let peers: Vec<_> = (0..4).filter_map(|at| lab.ike.peer_at(at)).collect();
+    let is_there = |peer: &PeerId| lab.ike.path_of(*peer).is_some_and(|path| path.remote == moved);
+    let peer = *peers.iter().find(|peer| is_there(peer)).expect("the one that moved");
+    let third: SocketAddr = ([203, 0, 113, 51], 3_333).into();
+    lab.with_cx(|ike, cx, out| ike.handle_moved(cx.now, peer, path(4500, third), out));
+    let seen = lab.main_mode(&mut Client::new(4), third);
+    assert_eq!(downs(&seen), [DownCause::Replaced]);
+}
+
+#[test]
+fn a_move_to_another_port_is_told_and_a_packet_from_the_same_place_is_not() {
+    let mut lab = Lab::new();
+    up(&mut lab, 1, home());
+    let peer = lab.ike.peer_at(0).expect("a peer");
+    let moved = path(4500, (home().ip(), 7_777).into());
+    for (to, told) in [(path(4500, home()), 0), (moved, 2), (moved, 0)] {
+        let seen = lab.with_cx(|ike, cx, out| ike.handle_moved(cx.now, peer, to, out));
+        assert_eq!(seen.len(), told);
+    }
+    let seen = lab.main_mode(&mut Client::new(2), moved.remote);
+    assert_eq!(downs(&seen), [DownCause::Replaced]);
+}
+
+#[test]
+fn initial_contact_does_not_put_a_neighbour_without_an_ike_sa_to_the_test() {
+    let mut lab = Lab::new();
+    let mut neighbour = up(&mut lab, 1, home());
+    let cookies = [&neighbour.cookies.0[..], &neighbour.cookies.1].concat();
+    let goodbye = neighbour.informational(9, &[(12, client::delete(1, &[&cookies]))]);
+    assert_eq!(lab.deliver(path(4500, home()), &goodbye).0, Ok(()));
+    let other_port = (home().ip(), 29_582).into();
+    let mut seen = lab.main_mode_with(&mut Client::new(2), other_port, true);
+    seen.extend(lab.wait(Duration::from_secs(5)));
+    assert!(downs(&seen).is_empty(), "it has no way to answer");
+    assert_eq!((lab.ike.peer_count(), lab.ike.children.len()), (2, 1));
 }

@@ -16,8 +16,14 @@ mod abuse;
 pub(crate) mod client;
 mod contact;
 mod dial;
+mod dialects;
+mod initiator;
 mod keymat;
 mod life;
+mod limits;
+mod proposals;
+mod second_time;
+mod traces;
 
 use client::Client;
 
@@ -44,7 +50,7 @@ impl SpiSource for Spis {
 #[derive(Debug)]
 enum Seen {
     Send(Path, Vec<u8>),
-    Keepalive,
+    Keepalive(Path),
     Install(SaParams),
     Activate(Spi),
     Delete(Spi),
@@ -104,7 +110,7 @@ impl Lab {
                     self.octets_out += message.len();
                     Seen::Send(path, out.bytes(message).to_vec())
                 }
-                Action::Keepalive { .. } => Seen::Keepalive,
+                Action::Keepalive { path } => Seen::Keepalive(path),
                 Action::InstallSa(params) => Seen::Install(params),
                 Action::ActivateSa(spi) => Seen::Activate(spi),
                 Action::DeleteSa(spi) => Seen::Delete(spi),
@@ -123,6 +129,14 @@ impl Lab {
             });
         }
         assert!(!out.overflowed());
+        let counted = self.ike.counted();
+        assert_eq!(counted.held, counted.sas, "every IKE SA counts against its address");
+        assert_eq!(counted.half_open, counted.negotiations, "and every main mode under way");
+        let Ike { peers, by_identity, children, by_spi, by_initiator, .. } = &self.ike;
+        assert_eq!(by_identity.len(), peers.len(), "an index names what is there");
+        assert_eq!(by_spi.len(), children.len());
+        let answered = self.ike.sas.iter().filter(|(_, sa)| sa.role == Role::Responder);
+        assert!(by_initiator.len() <= counted.negotiations.min(answered.count()));
         seen
     }
 
@@ -213,6 +227,10 @@ impl Lab {
         (agreed, params)
     }
 }
+
+/// Deadlines round up to a tick of the wheel, which is shorter than this; the next ones build on
+/// that.
+const TICK: Duration = Duration::from_millis(10);
 
 fn settings() -> IpsecConfig<'static> {
     IpsecConfig {

@@ -130,6 +130,32 @@ fn a_tunnel_that_goes_down_ends_its_calls_one_by_one() {
 }
 
 #[test]
+fn a_tunnel_that_was_ending_is_told_down_for_its_own_cause() {
+    let (mut bench, _) = Bench::dialled(esp(1), 3);
+    bench.wait(119);
+    bench.actions.clear();
+    bench.now += Duration::from_secs(2);
+    let mut out = Out::new();
+    while !bench.actions.iter().any(|action| matches!(action, Action::TunnelDown { .. })) {
+        assert!(bench.lns.handle_timeout(bench.now, &mut out), "it is given up");
+        bench.collect(core::mem::take(&mut out));
+    }
+    assert_eq!(bench.lns.call_count(), 3, "its calls go one by one");
+    let Carrier::Esp { peer, .. } = esp(1) else { unreachable!() };
+    assert!(bench.lns.close_carrier(peer, &mut out));
+    bench.collect(out);
+    bench.run_timers();
+    assert_eq!(bench.actions.len(), 4, "{:?}", bench.actions);
+    for action in &bench.actions {
+        let (Action::TunnelDown { cause, .. } | Action::CallDown { cause, .. }) = action else {
+            panic!("{action:?}");
+        };
+        assert_eq!(*cause, DownCause::Silence);
+    }
+    assert_eq!((bench.lns.tunnel_count(), bench.lns.call_count()), (0, 0));
+}
+
+#[test]
 fn a_peer_that_is_gone_takes_its_tunnels_along_without_a_word() {
     let mut bench = Bench::new();
     for (peer, tunnel) in [(1, 7), (1, 8), (2, 7)] {

@@ -1,3 +1,4 @@
+mod channel;
 mod dial;
 mod hostile;
 pub(crate) mod lac;

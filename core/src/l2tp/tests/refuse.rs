@@ -220,6 +220,27 @@ fn over_bare_udp_no_answer_is_longer_than_its_cause() {
 }
 
 #[test]
+fn a_repeated_request_that_is_shorter_gets_no_longer_answer() {
+    let short = control((0, 0), 0, 0, &message(1, &[avp(9, &[0, 7])]));
+    for (carrier, answers) in [(udp(5000), 0), (esp(1), 1)] {
+        let mut bench = Bench::new();
+        bench.hear(carrier, &control((0, 0), 0, 0, &sccrq(7))).unwrap();
+        let first = bench.take_sent();
+        assert!(first[0].len() > short.len());
+        let told = bench.hear(carrier, &short);
+        let reason = if answers == 0 { DropReason::UnprovenBudget } else { DropReason::Duplicate };
+        assert_eq!(told, Err(reason));
+        assert_eq!(bench.take_sent(), first[..answers]);
+        // Who asks as before is answered as before.
+        assert_eq!(
+            bench.hear(carrier, &control((0, 0), 0, 0, &sccrq(7))),
+            Err(DropReason::Duplicate)
+        );
+        assert_eq!(bench.take_sent(), first);
+    }
+}
+
+#[test]
 fn over_bare_udp_a_guessed_id_is_not_enough() {
     let mut bench = Bench::new();
     let mut lac = Lac::new(7, 0);

@@ -157,10 +157,15 @@ pub(super) fn authenticated(config: &LinkConfig<'_>, theirs: &[u8]) -> Bench {
 
 /// A bench whose link is up.
 pub(super) fn up(config: &LinkConfig<'_>, theirs: &[u8]) -> Bench {
+    up_with_mtu(config, theirs, "up 1400")
+}
+
+/// The same, with what is told of its MTU.
+pub(super) fn up_with_mtu(config: &LinkConfig<'_>, theirs: &[u8], told: &str) -> Bench {
     let mut bench = authenticated(config, theirs);
     assert_eq!(bench.take(IPCP, 1, 1, &[3, 6, 192, 168, 30, 10]), ["address? Some(192.168.30.10)"]);
     let sent = bench.assign();
     let (id, options) = parse(&sent[0]);
-    assert_eq!(bench.take(IPCP, 2, id, &options), ["8021 02 01 0306C0A81E0A", "up 1400"]);
+    assert_eq!(bench.take(IPCP, 2, id, &options), ["8021 02 01 0306C0A81E0A", told]);
     bench
 }

@@ -72,6 +72,8 @@ pub(crate) struct Client {
     pub(crate) lcp: Side,
     pub(crate) ipcp: Side,
     pub(crate) authenticated: bool,
+    /// What the server calls itself in its challenge.
+    pub(crate) challenger: Vec<u8>,
     /// Why it gave up.
     pub(crate) failed: Option<String>,
     /// The proof that the server has to give, of the newest response.
@@ -96,6 +98,7 @@ impl Client {
             lcp,
             ipcp,
             authenticated: false,
+            challenger: Vec::new(),
             failed: None,
             expected: None,
             pap_next: None,
@@ -293,6 +296,7 @@ impl Client {
             1 => {
                 assert_eq!(data[0], 16);
                 let challenge: [u8; 16] = data[1..17].try_into().unwrap();
+                self.challenger = data[17..].to_vec();
                 let peer_challenge = [now as u8; 16].map(|octet| octet ^ id);
                 let user = &self.habits.user;
                 let hash = mschap::nt_hash(&self.habits.password);

@@ -25,6 +25,8 @@ pub(super) struct Dialer {
     pub(super) is_dead: bool,
     /// Says things but does not listen.
     pub(super) is_deaf: bool,
+    /// Its PPP died: its L2TP answers, and its frames are lost.
+    pub(super) ppp_is_dead: bool,
     /// L2TP messages that it sent.
     pub(super) said: Vec<Vec<u8>>,
     /// IPv4 packets that came, whether anyone listened or not.
@@ -44,6 +46,7 @@ impl Dialer {
             heard: Vec::new(),
             is_dead: false,
             is_deaf: false,
+            ppp_is_dead: false,
             said: Vec::new(),
             data_count: 0,
             sent: Vec::new(),
@@ -99,7 +102,9 @@ impl Dialer {
     }
 
     pub(super) fn send_ppp(&mut self, frame: &[u8]) {
-        let Some(&(_, theirs)) = self.lac.calls.first() else { return };
+        let Some(&(_, theirs)) = self.lac.calls.first().filter(|_| !self.ppp_is_dead) else {
+            return;
+        };
         let bytes = lac::data((self.lac.peer_tunnel, theirs), true, frame);
         self.send_l2tp(bytes);
     }

@@ -40,6 +40,8 @@ pub(super) struct Ipsec {
     pub(super) ignores_ike: bool,
     /// Whether there is no NAT, and ESP goes without UDP.
     pub(super) is_bare: bool,
+    /// Says that it has no SAs but the one that it dials.
+    pub(super) initial_contact: bool,
     sent: Vec<Datagram>,
 }
 
@@ -88,6 +90,7 @@ impl Ipsec {
             address,
             ignores_ike: false,
             is_bare: false,
+            initial_contact: false,
             sent: Vec::new(),
         };
         let first = ipsec.ike.first();
@@ -127,6 +130,17 @@ impl Ipsec {
         for body in [client::delete(3, &[&spi]), client::delete(1, &[&cookies])] {
             self.inform(&[(12, body)]);
         }
+    }
+
+    /// Deletes the newest pair, and keeps the IKE SA.
+    pub(super) fn delete_pair(&mut self) {
+        let spi = self.ike.quick.spi.to_be_bytes();
+        self.inform(&[(12, client::delete(3, &[&spi]))]);
+    }
+
+    /// Whether the last message of main mode is under way.
+    pub(super) const fn has_sent_fifth(&self) -> bool {
+        matches!(self.stage, Stage::Sixth)
     }
 
     pub(super) fn send_l2tp(&mut self, message: Vec<u8>) {
@@ -173,7 +187,7 @@ impl Ipsec {
                 self.ask(now, 500, third);
             }
             Stage::Fourth if exchange == 2 && first == 4 => {
-                let fifth = self.ike.fifth(message, false);
+                let fifth = self.ike.fifth(message, self.initial_contact);
                 self.stage = Stage::Sixth;
                 if let Some(outer) = self.ike.outer {
                     let [theirs, ours] = outer.map(|address| self.ike.hash_of(address));

@@ -210,9 +210,14 @@ impl World {
     /// Hands a datagram in now, past the network; returns how many drops that counted.
     pub(super) fn inject(&mut self, path: Path, payload: &[u8]) -> u64 {
         let before = self.server.drops().total();
-        self.hand_in(Hop::ToServer { path, payload: payload.to_vec() });
+        self.hand_over(path, payload);
         self.drain();
         self.server.drops().total() - before
+    }
+
+    /// Hands a datagram in now, and does not poll.
+    pub(super) fn hand_over(&mut self, path: Path, payload: &[u8]) {
+        self.hand_in(Hop::ToServer { path, payload: payload.to_vec() });
     }
 
     /// Puts a frame on a bridge; it arrives after the delay of the network.

@@ -182,6 +182,45 @@ fn a_hidden_or_reserved_or_foreign_avp_is_unknown() {
     assert_eq!(fault(avp(0x80, 0, 14, &[0, 0])), Some(Fault::BadValue));
 }
 
+/// A message of this type with an AVP of two octets for each of the attributes.
+fn message_with(spec: &MessageSpec, attributes: &[Attribute]) -> Vec<u8> {
+    let mut bytes = vec![0xc8, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    bytes.extend([0x80, 8, 0, 0, 0, 0, 0, spec.number as u8]);
+    for &attribute in attributes {
+        bytes.extend([0x80, 8, 0, 0, 0, attribute as u8, 0, 7]);
+    }
+    bytes[3] = bytes.len() as u8;
+    bytes
+}
+
+#[test]
+fn a_message_without_one_of_its_essential_avps_is_at_fault() {
+    let mut essentials = 0;
+    for spec in MESSAGES {
+        let fault = |attributes: &[Attribute]| {
+            Message::parse(control(&message_with(spec, attributes)).avps).unwrap().fault
+        };
+        assert_eq!(fault(spec.essential), None, "{spec:?}");
+        for left_out in spec.essential {
+            let rest: Vec<_> = spec.essential.iter().copied().filter(|it| it != left_out).collect();
+            assert_eq!(fault(&rest), Some(Fault::Missing), "{spec:?}");
+            essentials += 1;
+        }
+    }
+    assert!(essentials >= 6);
+    assert_eq!(Fault::Missing.result(), ResultCode::general(3));
+}
+
+#[test]
+fn the_first_fault_of_a_message_is_the_one_that_is_told() {
+    let mut bytes = message_with(&MESSAGES[0], &[]);
+    // An unknown AVP that the sender insists on, and no tunnel id.
+    bytes.extend([0x80, 8, 0, 0, 0, 99, 0, 0]);
+    bytes[3] = bytes.len() as u8;
+    let message = Message::parse(control(&bytes).avps).unwrap();
+    assert_eq!((message.kind, message.fault), (MessageKind::Sccrq, Some(Fault::UnknownAvp)));
+}
+
 #[test]
 fn the_message_type_comes_first_and_in_the_open() {
     let parse = |bytes: &[u8]| Message::parse(Avps::new(bytes)).map(|message| message.kind);

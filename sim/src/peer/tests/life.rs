@@ -5,7 +5,9 @@ use kumihimo_core::event;
 use kumihimo_core::server::Command;
 
 use super::wire::{ROUTER, Terms, Wire};
-use crate::peer::{Again, Carrier, Event, Input, Reason, Stage, esp_sa_table, ikev1_decryption_table};
+use crate::peer::{
+    Again, Carrier, Event, Input, Reason, Stage, esp_sa_table, ikev1_decryption_table,
+};
 use crate::profile::{ALL, CP_AND_N, CP_APL_MM, CP_CROS, CP_WIN, Profile};
 
 fn up(terms: Terms, profile: &'static Profile) -> (Wire, usize) {
@@ -185,7 +187,7 @@ fn whoever_begins_again_in_the_middle_keeps_the_session() {
         let (mut wire, client) = up(Terms::default(), profile);
         for again in all {
             let before = (ike_sas(&wire), pairs(&wire), wire.clients[client].counters().relapses);
-            wire.input(client, Input::Again(again));
+            wire.tell(client, Input::Again(again));
             wire.run_secs(10);
             assert!(wire.pings(client, ROUTER), "{} {again:?} {:?}", profile.name, wire.events);
             let after = (ike_sas(&wire), pairs(&wire), wire.clients[client].counters().relapses);
