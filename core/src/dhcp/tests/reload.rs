@@ -25,7 +25,7 @@ fn go_through(bench: &mut Bench, address: Ipv4Addr) {
 }
 
 #[test]
-fn a_server_that_is_stopped_and_started_again_begins_with_an_empty_table() {
+fn the_server_of_a_hub_that_is_gone_leaves_an_empty_table() {
     for pool in [(10, 20), (100, 110)] {
         for is_bound in [true, false] {
             let mut bench = Bench::new(8, 10, 20);
