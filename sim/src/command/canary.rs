@@ -179,7 +179,7 @@ const SHOWN_BY: &[(Fault, &str)] = &[
     (Fault::IkeSaStaysCounted, "upheaval"),
     (Fault::FailedDialStaysCounted, "upheaval"),
     (Fault::SessionStaysCounted, "upheaval"),
-    (Fault::FormerAddressOffered, "upheaval"),
+    (Fault::FormerAddressOffered, "moved-pool"),
     (Fault::LeaseNotGivenBack, "upheaval"),
     (Fault::ReloadNotInForce, "upheaval"),
     (Fault::RenamedHubEnds, "upheaval"),

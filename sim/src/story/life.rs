@@ -6,6 +6,7 @@ use super::plot::{Person, SECOND, expect, node};
 use super::town::{HubPlan, Plan, Town};
 use crate::node::client::ClientNode;
 use crate::node::host::Host;
+use crate::node::server::ServerNode;
 use crate::observe::Failure;
 use crate::profile::{self, CP_WIN};
 use crate::scenario::{NodeKind, Scenario};
@@ -38,6 +39,33 @@ pub const DEAD_CLIENT: Scenario = Scenario {
     about: "a client goes without a word: the server forgets it, and its address is free again",
     play: dead_client,
 };
+
+/// A pool that moves.
+pub const MOVED_POOL: Scenario = Scenario {
+    name: "moved-pool",
+    about: "a reload moves the pool: a former client dials, and has an address of the new one",
+    play: moved_pool,
+};
+
+fn moved_pool(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
+    let town = Town::build(world, kind, &Plan::default());
+    let client = town.client(world, &Person::new(1));
+    town.until_up(world, client, SECOND.times(5))?;
+    world.with(client.id, |node: &mut ClientNode, cx| node.hang_up(cx));
+    world.run_for(SECOND)?;
+    let hub = &town.hubs[0];
+    let pool = (hub.address(50), hub.address(60));
+    world.scene("a reload moves the pool");
+    world.with(town.server, |server: &mut ServerNode, _| {
+        let mut settings = server.settings().clone();
+        settings.hubs[0].secure_nat.as_mut().expect("SecureNAT").pool = pool;
+        server.reload(settings);
+    });
+    world.with(client.id, |node: &mut ClientNode, cx| node.dial(cx));
+    let address = town.until_up(world, client, SECOND.times(20))?;
+    expect(world, (pool.0..=pool.1).contains(&address), || format!("it has {address}"))?;
+    town.must_end_empty(world, &[client], SECOND.times(60))
+}
 
 fn on_lan(lease: Duration, pool_len: u8) -> Plan {
     let hub = HubPlan { is_dhcp_on_lan: true, lease, pool_len, ..HubPlan::default() };

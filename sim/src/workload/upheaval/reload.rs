@@ -12,7 +12,7 @@ use crate::check::isolation::Isolation;
 use crate::node::dhcp::DhcpServer;
 use crate::node::host::Host;
 use crate::node::server::ServerNode;
-use crate::node::setup::{self, PSK, ROUTER};
+use crate::node::setup::{self, FIRST_LEASED, PSK, ROUTER};
 use crate::scenario::NodeKind;
 use crate::world::World;
 
@@ -212,6 +212,7 @@ impl Stage {
         let what = world.below(6);
         let len = [1, 2, 30][world.below(3) as usize];
         let secs = [20, 60, 7_200][world.below(3) as usize];
+        let is_on_lan = self.crowd.town.hubs[number].plan.is_dhcp_on_lan;
         let home = self.home.hubs[number].secure_nat.clone();
         let Some(hub) = self.hub_of(next, number) else { return "the same settings again" };
         let Some(secure_nat) = &mut hub.secure_nat else {
@@ -241,7 +242,9 @@ impl Stage {
             }
             4 => {
                 let [a, b, c, d] = secure_nat.pool.0.octets();
-                let (first, len) = if d < 50 { (50, len) } else { (setup::FIRST_LEASED, len) };
+                // What the LAN's DHCP server gives is never the virtual one's to give.
+                let places = if is_on_lan { [VIRTUAL_POOL[0], 60] } else { [FIRST_LEASED, 50] };
+                let first = if d == places[0] { places[1] } else { places[0] };
                 let at = |last| Ipv4Addr::new(a, b, c, last);
                 secure_nat.pool = (at(first), at(first + len - 1));
                 "the pool moves"

@@ -16,6 +16,7 @@ impl Stage {
     pub(super) fn trial(&mut self, world: &mut World) -> Result<(), Failure> {
         let reloads = if self.themes.reloads { world.below(4) } else { 0 };
         let stays = world.below(2) == 1;
+        let pings = [10, 40][world.below(2) as usize];
         self.restore_law(world);
         world.run_for(Duration::from_millis(1))?;
         if !node(world, self.honest).is_up() {
@@ -33,32 +34,32 @@ impl Stage {
                 return world.run_for(Duration::ZERO);
             }
         }
-        self.keep_packets(world, reloads)?;
+        self.keep_packets(world, pings, reloads)?;
         if !stays {
             world.with(self.honest.id, |node: &mut ClientNode, cx| node.hang_up(cx));
         }
         world.run_for(Duration::ZERO)
     }
 
-    fn keep_packets(&mut self, world: &mut World, reloads: u64) -> Result<(), Failure> {
+    /// Sends pings, four a second, while settings change at `reloads` moments.
+    fn keep_packets(&mut self, world: &mut World, pings: u64, reloads: u64) -> Result<(), Failure> {
         let hub = usize::from(self.honest.hub);
         let host = self.crowd.town.hubs[hub].hosts.first().and_then(|&id| world.node::<Host>(id));
         let Some(to) = host.map(Host::ip) else { return Ok(()) };
         let before = node(world, self.honest).log().pongs;
-        let mut sent = 0;
-        for round in 0..PINGS {
-            if round % (PINGS / 4) == 2 && round / (PINGS / 4) < reloads {
+        let apart = pings / 4;
+        for round in 0..pings {
+            if round % apart == 1 && round / apart < reloads {
                 self.reload_elsewhere(world);
             }
             world.with(self.honest.id, |node: &mut ClientNode, cx| node.ping(cx, to));
-            sent += 1;
             world.run_for(Duration::from_millis(250))?;
         }
         let log = node(world, self.honest).log().clone();
         let back = u64::from(log.pongs - before);
-        if back * 100 < sent * KEPT_PERCENT {
+        if back * 100 < pings * KEPT_PERCENT {
             let check = self.named("honest-packets", world);
-            world.fail(check, format!("of {sent} pings {back} were answered: {log:?}"));
+            world.fail(check, format!("of {pings} pings {back} were answered: {log:?}"));
         }
         world.run_for(Duration::ZERO)
     }
@@ -86,7 +87,5 @@ impl Stage {
 
 /// In this time a dial on a perfect link is up.
 const DIAL_MAX: Duration = Duration::from_secs(30);
-/// Pings of a trial, four a second.
-const PINGS: u64 = 40;
-/// How many of them must be answered.
+/// How many of its pings must be answered.
 const KEPT_PERCENT: u64 = 95;
