@@ -4,9 +4,11 @@ use kumihimo_core::time::Duration;
 
 use super::plot::{Person, SECOND, expect, node};
 use super::town::{HubPlan, Plan, Town};
+use crate::check::isolation::Isolation;
 use crate::node::client::ClientNode;
 use crate::node::host::Host;
 use crate::node::server::ServerNode;
+use crate::node::setup::secure_nat;
 use crate::observe::Failure;
 use crate::profile::{self, CP_WIN};
 use crate::scenario::{NodeKind, Scenario};
@@ -43,7 +45,7 @@ pub const DEAD_CLIENT: Scenario = Scenario {
 /// A pool that moves.
 pub const MOVED_POOL: Scenario = Scenario {
     name: "moved-pool",
-    about: "a reload moves the pool: a former client dials, and has an address of the new one",
+    about: "a reload moves SecureNAT: a former client dials, and has an address of the new network",
     play: moved_pool,
 };
 
@@ -53,12 +55,15 @@ fn moved_pool(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
     town.until_up(world, client, SECOND.times(5))?;
     world.with(client.id, |node: &mut ClientNode, cx| node.hang_up(cx));
     world.run_for(SECOND)?;
-    let hub = &town.hubs[0];
-    let pool = (hub.address(50), hub.address(60));
-    world.scene("a reload moves the pool");
+    if let Some(isolation) = world.observer_mut::<Isolation>() {
+        isolation.allow(0, MOVED_NET);
+    }
+    world.scene("a reload moves SecureNAT to another network");
+    let moved = secure_nat(MOVED_NET, 10, SECOND.times(600));
+    let pool = moved.pool;
     world.with(town.server, |server: &mut ServerNode, _| {
         let mut settings = server.settings().clone();
-        settings.hubs[0].secure_nat.as_mut().expect("SecureNAT").pool = pool;
+        settings.hubs[0].secure_nat = Some(moved);
         server.reload(settings);
     });
     world.with(client.id, |node: &mut ClientNode, cx| node.dial(cx));
@@ -153,3 +158,6 @@ fn dead_client(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
     town.must_reach_router(world, second)?;
     town.must_end_empty(world, &[second], Duration::from_secs(60))
 }
+
+/// The third octet of the network to which SecureNAT moves.
+const MOVED_NET: u8 = 130;

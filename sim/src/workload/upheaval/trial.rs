@@ -16,7 +16,7 @@ impl Stage {
     pub(super) fn trial(&mut self, world: &mut World) -> Result<(), Failure> {
         let reloads = if self.themes.reloads { world.below(4) } else { 0 };
         let stays = world.below(2) == 1;
-        let pings = [10, 40][world.below(2) as usize];
+        let pings = [8, 40][world.below(2) as usize];
         self.restore_law(world);
         world.run_for(Duration::from_millis(1))?;
         if !node(world, self.honest).is_up() {
