@@ -17,7 +17,8 @@ cases() {
   done
   check seeds sim_seeds
   for kind in core std embassy; do
-    check "swarm-$kind" sim_swarm "$kind" 500
+    check "swarm-$kind" sim_swarm "$kind" 500 swarm
+    check "upheaval-$kind" sim_swarm "$kind" 500 upheaval
   done
   check twice sim_twice 50
   check decode sim_decode
@@ -70,17 +71,21 @@ sim_seeds() {
   echo "${#tapes[@]} tapes" >&3
 }
 
-# sim_swarm KIND COUNT
+# sim_swarm KIND COUNT SCENARIO
 sim_swarm() {
-  "$sim" swarm --node "$1" --seed 1 --count "$2" --jobs "$(nproc)" --shrink --shrink-secs 60 \
-    --out "$logs/sim/swarm" || return 1
+  "$sim" swarm --node "$1" --scenario "$3" --seed 1 --count "$2" --jobs "$(nproc)" --shrink \
+    --shrink-secs 60 --out "$logs/sim/swarm" || return 1
   echo "$2 seeds" >&3
 }
 
 # One tape, one trace. sim_twice COUNT
 sim_twice() {
-  "$sim" swarm --node all --seed 1000 --count "$1" --twice "$1" --jobs "$(nproc)" || return 1
-  echo "$1 seeds on each kind" >&3
+  local scenario
+  for scenario in swarm upheaval; do
+    "$sim" swarm --node all --scenario "$scenario" --seed 1000 --count "$1" --twice "$1" \
+      --jobs "$(nproc)" || return 1
+  done
+  echo "$1 seeds of each swarm on each kind" >&3
 }
 
 # An independent dissector reads a run, down to the packets inside, and finds nothing malformed.

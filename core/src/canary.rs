@@ -37,6 +37,20 @@ pub enum Fault {
     SequenceSentTwice,
     /// A layer of PPP Acks at once, so that the client opens before we do.
     ClientOpensFirst,
+    /// An IKE SA that is over stays counted against its address.
+    IkeSaStaysCounted,
+    /// A dial that fails in phase 1 stays counted against its address.
+    FailedDialStaysCounted,
+    /// A session that is over stays counted against its user.
+    SessionStaysCounted,
+    /// The virtual DHCP server offers its former client an address outside a changed pool.
+    FormerAddressOffered,
+    /// A client's host leaves its hub without giving its address back.
+    LeaseNotGivenBack,
+    /// The key and the policy of a reload are not those that count from then on.
+    ReloadNotInForce,
+    /// A reload that writes a hub's name in another case ends its sessions.
+    RenamedHubEnds,
 }
 
 impl Fault {
@@ -57,6 +71,13 @@ impl Fault {
         (Self::DropNotCounted, "drop-not-counted"),
         (Self::SequenceSentTwice, "sequence-sent-twice"),
         (Self::ClientOpensFirst, "client-opens-first"),
+        (Self::IkeSaStaysCounted, "ike-sa-stays-counted"),
+        (Self::FailedDialStaysCounted, "failed-dial-stays-counted"),
+        (Self::SessionStaysCounted, "session-stays-counted"),
+        (Self::FormerAddressOffered, "former-address-offered"),
+        (Self::LeaseNotGivenBack, "lease-not-given-back"),
+        (Self::ReloadNotInForce, "reload-not-in-force"),
+        (Self::RenamedHubEnds, "renamed-hub-ends"),
     ];
 }
 

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use kumihimo_sim::check::switched::SWITCHED_OFF;
 use kumihimo_sim::choice::Tape;
 use kumihimo_sim::report;
 use kumihimo_sim::run::{Outcome, Plan};
@@ -43,6 +44,9 @@ pub(crate) fn run(words: &[String]) -> Result<bool, String> {
         "list" => {
             for scenario in all() {
                 println!("{:<28} {}", scenario.name, scenario.about);
+            }
+            for off in SWITCHED_OFF {
+                println!("{:<28} switched off by {}: {}", off.check, off.row, off.today);
             }
             Ok(true)
         }

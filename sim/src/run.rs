@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
 
 use kumihimo_core::time::Duration;
 
+use crate::check::switched::why_off;
 use crate::choice::{Choices, Tape};
 use crate::net::LanId;
 use crate::observe::Failure;
@@ -17,6 +18,8 @@ use crate::world::World;
 pub struct Outcome {
     /// What failed.
     pub failure: Option<Failure>,
+    /// What failed of checks that are switched off.
+    pub excused: Vec<Failure>,
     /// Hash of all that happened.
     pub hash: u64,
     /// How many things happened.
@@ -96,11 +99,13 @@ impl Plan {
         world.set_budget(self.budget);
         hush();
         let played = catch_unwind(AssertUnwindSafe(|| (self.scenario.play)(&mut world, self.kind)));
-        let failure = match played {
+        let mut failure = match played {
             Ok(Ok(())) => world.failure().cloned(),
             Ok(Err(failure)) => Some(failure),
             Err(_) => Some(panicked(&world)),
         };
+        let mut excused = world.excused().to_vec();
+        excused.extend(failure.take_if(|failure| why_off(&failure.check).is_some()));
         let mut tape = world.decisions().tape();
         tape.head.insert("scenario".into(), self.scenario.name.into());
         tape.head.insert("node".into(), self.kind.name().into());
@@ -109,6 +114,7 @@ impl Plan {
         }
         Outcome {
             failure,
+            excused,
             hash: world.trace().hash(),
             count: world.trace().count(),
             span: world.age(),

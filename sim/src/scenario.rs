@@ -57,7 +57,10 @@ pub fn stories() -> impl Iterator<Item = Scenario> {
 
 /// Everything that can be played.
 pub fn all() -> impl Iterator<Item = Scenario> {
-    stories().chain([workload::SWARM]).chain(speed::SCENARIOS).chain(echo::SCENARIOS)
+    stories()
+        .chain([workload::SWARM, workload::UPHEAVAL])
+        .chain(speed::SCENARIOS)
+        .chain(echo::SCENARIOS)
 }
 
 /// What is played with a seed if nothing else is said.

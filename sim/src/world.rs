@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use kumihimo_core::time::{Duration, Instant};
 
+use crate::check::switched::why_off;
 use crate::choice::{Choices, Lane};
 use crate::clock::Clock;
 use crate::net::{
@@ -58,6 +59,8 @@ struct Inner {
     trace: Trace,
     observers: Vec<Box<dyn Observer>>,
     failure: Option<Failure>,
+    /// Failures of checks that are switched off.
+    excused: Vec<Failure>,
 }
 
 enum Event {
@@ -105,6 +108,7 @@ impl World {
             trace,
             observers: Vec::new(),
             failure: None,
+            excused: Vec::new(),
         };
         Self { seats: Vec::new(), inner }
     }
@@ -442,6 +446,11 @@ impl World {
         self.inner.failure.as_ref()
     }
 
+    /// Failures of checks that are switched off.
+    pub fn excused(&self) -> &[Failure] {
+        &self.inner.excused
+    }
+
     /// What was recorded.
     pub fn into_record(self) -> Option<Record> {
         self.inner.trace.into_record()
@@ -549,15 +558,23 @@ impl Inner {
     }
 
     fn watch(&mut self, see: impl Fn(&mut dyn Observer, Instant) -> Result<(), Failure>) {
+        let mut found = Vec::new();
         for observer in &mut self.observers {
             if let Err(failure) = see(observer.as_mut(), self.now) {
-                self.failure.get_or_insert(failure);
+                found.push(failure);
             }
         }
+        found.into_iter().for_each(|failure| self.fail(failure));
     }
 
     fn fail(&mut self, failure: Failure) {
-        self.failure.get_or_insert(failure);
+        let Some(row) = why_off(&failure.check) else {
+            self.failure.get_or_insert(failure);
+            return;
+        };
+        let text = format!("switched off ({}): {}: {}", row.row, failure.check, failure.text);
+        self.trace.add(self.now, &Happening::Scene { text: &text });
+        self.excused.push(failure);
     }
 
     fn send(&mut self, node: NodeId, datagram: Datagram) {

@@ -99,6 +99,8 @@ impl Lease {
 pub struct Pool {
     hub: HubId,
     pub(super) settings: Settings,
+    /// Whether its server runs; one that does not still knows who has what.
+    is_running: bool,
     /// Where the search for an address without a lease goes on.
     next: u32,
     /// Leases in the table.
@@ -152,12 +154,22 @@ impl<'a> Leases<'a> {
         if let Some(pool) = self.pool_mut(hub) {
             pool.next = settings.first;
             pool.settings = settings;
+            pool.is_running = true;
             return Ok(());
         }
         let slot = self.pools.get_mut(hub.index() as usize).ok_or(ConfigError::TooMany)?;
         let next = settings.first;
-        *slot = Place::Taken(Pool { hub, settings, next, len: 0, lists: [EMPTY; 4] });
+        let (is_running, len, lists) = (true, 0, [EMPTY; 4]);
+        *slot = Place::Taken(Pool { hub, settings, is_running, next, len, lists });
         Ok(())
+    }
+
+    /// Serves nobody until it is configured again. Clients live on with what they have leased, so
+    /// that its leases stay.
+    pub(super) fn stop_pool(&mut self, hub: HubId) {
+        if let Some(pool) = self.pool_mut(hub) {
+            pool.is_running = false;
+        }
     }
 
     /// Its leases go along: a pool that comes back counts and lists only leases of its own.
@@ -173,7 +185,7 @@ impl<'a> Leases<'a> {
     }
 
     pub(super) fn settings(&self, hub: HubId) -> Option<&Settings> {
-        self.pool(hub).map(|pool| &pool.settings)
+        self.pool(hub).filter(|pool| pool.is_running).map(|pool| &pool.settings)
     }
 
     /// The lease of this client.
@@ -347,8 +359,8 @@ impl<'a> Leases<'a> {
         }
     }
 
-    /// Frees a place of the table: our longest free lease, or what is free among the next few
-    /// places.
+    /// Frees a place of the table: our longest free lease, or what is free or of a server that
+    /// is stopped among the next few places.
     fn make_room(&mut self, now: Instant, hub: HubId) {
         let first = self.pool_mut(hub).map(|pool| pool.list_mut(State::Free).first);
         if let Some(first) = first.filter(|&first| first != NONE) {
@@ -359,7 +371,8 @@ impl<'a> Leases<'a> {
             self.hand = if self.hand + 1 < self.leases.capacity() { self.hand + 1 } else { 0 };
             let slot = self.hand as u32;
             let Some(lease) = self.lease(slot) else { continue };
-            if lease.state(now) == State::Free {
+            let is_served = self.settings(lease.hub).is_some();
+            if lease.state(now) == State::Free || !is_served {
                 self.remove(slot);
                 return;
             }

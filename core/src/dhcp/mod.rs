@@ -96,7 +96,13 @@ impl<'a> Dhcp<'a> {
         self.leases.configure(hub, Settings::try_from(config)?)
     }
 
-    /// Stops the server of `hub`; its leases are forgotten.
+    /// Stops the server of `hub`. Clients live on with their leases, and so those stay for when
+    /// it is started again.
+    pub fn stop(&mut self, hub: HubId) {
+        self.leases.stop_pool(hub);
+    }
+
+    /// Stops the server of a hub that is gone; its leases are forgotten.
     pub fn remove(&mut self, hub: HubId) {
         self.leases.remove_pool(hub);
     }

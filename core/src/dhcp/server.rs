@@ -5,6 +5,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use super::lease::{ClientKey, State};
 use super::{Action, Actions, Dhcp, Settings};
 use crate::addr::MacAddr;
+use crate::canary::{Fault, is_planted};
 use crate::discard::DropReason;
 use crate::ids::HubId;
 use crate::time::{Duration, Instant};
@@ -131,7 +132,7 @@ impl Dhcp<'_> {
     fn kept(&mut self, call: &Call<'_>, client: &ClientKey) -> Option<(u32, Ipv4Addr)> {
         let (slot, lease) = self.leases.of_client(call.hub, client)?;
         let address = lease.address;
-        if call.settings.is_leasable(address) {
+        if call.settings.is_leasable(address) || is_planted(Fault::FormerAddressOffered) {
             return Some((slot, address));
         }
         self.leases.remove(slot);

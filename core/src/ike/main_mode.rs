@@ -451,7 +451,9 @@ impl Ike<'_> {
             SaState::Negotiating(_) => {
                 let address = sa.address;
                 self.sas.remove(sa_key);
-                self.quotas.close(address);
+                if !is_planted(Fault::FailedDialStaysCounted) {
+                    self.quotas.close(address);
+                }
             }
         }
     }

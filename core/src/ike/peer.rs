@@ -1,6 +1,7 @@
 //! What happens to peers, their IKE SAs and their IPsec SAs once they exist.
 
 use crate::addr::Path;
+use crate::canary::{Fault, is_planted};
 use crate::discard::DropReason;
 use crate::event::{DownCause, Event};
 use crate::ids::PeerId;
@@ -229,7 +230,9 @@ impl Ike<'_> {
             peer.sas.retain(|&kept| kept != key);
         }
         if let Some(address) = self.sas.find(key).map(|sa| sa.address) {
-            self.quotas.close(address);
+            if !is_planted(Fault::IkeSaStaysCounted) {
+                self.quotas.close(address);
+            }
             self.sas.remove(key);
         }
     }

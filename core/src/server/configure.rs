@@ -4,6 +4,7 @@
 //! not touch.
 
 use crate::buf::Pool;
+use crate::canary::{Fault, is_planted};
 use crate::config::{Config, ConfigError, HubConfig, NAME_LEN, PSK_LEN, SecureNatConfig};
 use crate::dhcp::Dhcp;
 use crate::event::{DownCause, Name};
@@ -68,7 +69,9 @@ impl<P: Pool> Server<'_, P> {
     pub fn configure(&mut self, config: &Config<'_>) -> Result<(), ConfigError> {
         self.validate(config)?;
         self.settings = Settings::new(config)?;
-        self.ike.configure(&config.ipsec);
+        if !is_planted(Fault::ReloadNotInForce) {
+            self.ike.configure(&config.ipsec);
+        }
         self.lns.configure(config.host_name);
         self.remove_hubs(config.hubs);
         self.apply(config)?;
@@ -129,7 +132,11 @@ impl<P: Pool> Server<'_, P> {
     /// one.
     fn remove_hubs(&mut self, hubs: &[HubConfig<'_>]) {
         for place in 0..self.hub_states.len() {
-            let is_gone = |state: &mut HubState| find(hubs, &state.name).is_none();
+            let is_gone = |state: &mut HubState| {
+                let is_same = |hub: &HubConfig<'_>| hub.name == state.name.as_str();
+                let is_renamed = is_planted(Fault::RenamedHubEnds) && !hubs.iter().any(is_same);
+                find(hubs, &state.name).is_none() || is_renamed
+            };
             let state = self.hub_states.get_mut(place).and_then(|slot| slot.take_if(is_gone));
             let Some(state) = state else { continue };
             self.orphan_members(state.id);
@@ -221,7 +228,7 @@ impl<P: Pool> Server<'_, P> {
         }
         match &config.secure_nat {
             Some(secure_nat) if secure_nat.dhcp => self.dhcp.configure(state.id, secure_nat)?,
-            _ => self.dhcp.remove(state.id),
+            _ => self.dhcp.stop(state.id),
         }
         if let Some(slot) = self.hub_states.get_mut(place) {
             *slot = Place::Taken(state);

@@ -2,6 +2,7 @@
 
 use crate::addr::Ipv4Assignment;
 use crate::buf::Pool;
+use crate::canary::{Fault, is_planted};
 use crate::credentials::Refusal;
 use crate::event::FailureCause;
 use crate::host::{self, Host, mac_of};
@@ -71,7 +72,9 @@ impl<P: Pool> Server<'_, P> {
         let Some(session) = self.sessions.find_mut(id) else { return };
         let Some(mut member) = session.member.take() else { return };
         let mut out = host::Actions::new();
-        member.host.release(cx.now, &mut self.rng, &mut out);
+        if !is_planted(Fault::LeaseNotGivenBack) {
+            member.host.release(cx.now, &mut self.rng, &mut out);
+        }
         while let Some(action) = out.pop() {
             // What is left to say must pass before the port is gone.
             if let host::Action::Frame(span) = action {

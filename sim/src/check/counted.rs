@@ -36,12 +36,19 @@ pub struct Counted {
     spoiled_addresses: BTreeSet<IpAddr>,
     /// Clients that do not know the key, and machines that are no clients.
     strangers: BTreeSet<NodeId>,
+    /// Whether the key is or was another one than the clients know.
+    has_other_key: bool,
 }
 
 impl Counted {
     /// What this node writes counts as forged.
     pub fn distrust(&mut self, node: NodeId) {
         self.strangers.insert(node);
+    }
+
+    /// The key changes: honest clients are taken for forgers until they have the new one.
+    pub const fn change_key(&mut self) {
+        self.has_other_key = true;
     }
 
     fn judge(&mut self, server: NodeId, turn: &Turn) -> Result<(), String> {
@@ -68,7 +75,7 @@ impl Counted {
             ));
         }
         let called_forged = forgeries(&turn.drops) - forgeries(&turn.drops_before);
-        if forged == 0 && called_forged > 0 {
+        if forged == 0 && called_forged > 0 && !self.has_other_key {
             let reasons = FORGERIES
                 .iter()
                 .filter(|reason| turn.drops.of(**reason) > turn.drops_before.of(**reason));

@@ -3,7 +3,7 @@
 //! A MAC address belongs to one hub; a session has an address of its hub's network; and who hears
 //! a ping is on the hub on which it was sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kumihimo_core::addr::MacAddr;
 use kumihimo_core::event::Event;
@@ -21,6 +21,10 @@ use crate::world::{Node, NodeId};
 pub struct Isolation {
     /// Each hub's number, and the third octet of its network.
     nets: BTreeMap<String, (u8, u8)>,
+    /// Further networks of hubs, by their numbers.
+    more: BTreeSet<(u8, u8)>,
+    /// Whether those who belong to the first hub may be on another one.
+    is_default_changed: bool,
     /// The hub of each LAN's ports, as its hosts know it.
     hub_of_host: BTreeMap<NodeId, u8>,
     homes: BTreeMap<MacAddr, u8>,
@@ -30,6 +34,16 @@ impl Isolation {
     /// A check for hubs with these networks.
     pub fn new(nets: BTreeMap<String, (u8, u8)>) -> Self {
         Self { nets, ..Self::default() }
+    }
+
+    /// The default hub changes: those who name none are on another hub than the first one.
+    pub const fn change_default(&mut self) {
+        self.is_default_changed = true;
+    }
+
+    /// A hub may have this network too.
+    pub fn allow(&mut self, hub: u8, net: u8) {
+        self.more.insert((hub, net));
     }
 
     fn on_frame(&mut self, hub: u8, frame: &[u8]) -> Result<(), String> {
@@ -44,6 +58,7 @@ impl Isolation {
             && let Some(&(_, net)) = net
             && arp.sender.1.octets()[..2] == [192, 168]
             && arp.sender.1.octets()[2] != net
+            && !self.more.contains(&(hub, arp.sender.1.octets()[2]))
         {
             return Err(format!("{} asks on hub {hub}", arp.sender.1));
         }
@@ -62,7 +77,10 @@ impl Observer for Isolation {
             Happening::Fact { fact, .. } => {
                 if let Some(ServerFact(Event::SessionUp { hub, address, .. })) = fact_as(*fact) {
                     let net = self.nets.get(hub.as_str()).copied();
-                    if net.is_some_and(|(_, net)| address.octets()[2] != net) {
+                    let third = address.octets()[2];
+                    if net.is_some_and(|(number, net)| {
+                        third != net && !self.more.contains(&(number, third))
+                    }) {
                         return Err(failure(format!("a session of hub {hub} has {address}")));
                     }
                 }
@@ -72,6 +90,7 @@ impl Observer for Isolation {
                     _ => return Ok(()),
                 };
                 match heard {
+                    (mark, hub) if self.is_default_changed && (mark.hub == 0 || hub == 0) => Ok(()),
                     (mark, hub) if mark.hub != hub => {
                         let (from, sender) = (mark.hub, mark.sender);
                         let text = format!("hub {hub} hears node {sender} of hub {from}");

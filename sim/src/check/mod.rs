@@ -14,10 +14,12 @@ pub mod contract;
 pub mod counted;
 pub mod endpoint;
 pub mod esp;
+pub mod in_force;
 pub mod isolation;
 pub mod lease;
 pub mod once;
 pub mod sequence;
+pub mod switched;
 pub mod tables;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! `tables`: no table holds more than its limit.
+//! `tables`: no table holds more than its limit, and what is counted twice agrees.
 
 use kumihimo_core::time::Instant;
 
@@ -19,12 +19,12 @@ impl Observer for Tables {
 
     fn after(&mut self, at: Instant, id: NodeId, node: &dyn Node) -> Result<(), Failure> {
         let Some(server) = self.turns.fresh(id, node) else { return Ok(()) };
-        match server.turn().census.beyond(server.limits()) {
-            None => Ok(()),
-            Some(what) => {
-                let text = format!("too many {what}: {:?}", server.turn().census);
-                Err(Failure::new("tables", at, text))
-            }
-        }
+        let census = &server.turn().census;
+        let text = match (census.beyond(server.limits()), census.contradiction()) {
+            (Some(what), _) => format!("too many {what}: {census:?}"),
+            (_, Some(what)) => format!("it does not hold that {what}: {census:?}"),
+            (None, None) => return Ok(()),
+        };
+        Err(Failure::new("tables", at, text))
     }
 }

@@ -170,10 +170,20 @@ fn plant(_: Fault) {
 const NOT_ON_BOARDS: &[(Fault, &str)] = &[
     (Fault::HubIsolationBroken, "a board has one hub"),
     (Fault::DuplicateLease, "a board has no virtual DHCP server"),
+    (Fault::FormerAddressOffered, "a board has no virtual DHCP server"),
 ];
-/// Faults that harm no one for long, so that the swarm, which waits until all is well, cannot tell
-/// them from bad links: what shows them is a story.
-const SHOWN_BY: &[(Fault, &str)] = &[(Fault::ClientOpensFirst, "u8-lossy-dial")];
+/// What shows a fault if not the first swarm. One harms no one for long, so that a swarm, which
+/// waits until all is well, cannot tell it from bad links: a story shows it.
+const SHOWN_BY: &[(Fault, &str)] = &[
+    (Fault::ClientOpensFirst, "u8-lossy-dial"),
+    (Fault::IkeSaStaysCounted, "upheaval"),
+    (Fault::FailedDialStaysCounted, "upheaval"),
+    (Fault::SessionStaysCounted, "upheaval"),
+    (Fault::FormerAddressOffered, "moved-pool"),
+    (Fault::LeaseNotGivenBack, "upheaval"),
+    (Fault::ReloadNotInForce, "upheaval"),
+    (Fault::RenamedHubEnds, "upheaval"),
+];
 /// Seeds in which a fault must be found.
 const SEEDS_MAX: u64 = 500;
 /// Findings of which the shortest is shrunk.

@@ -1,6 +1,7 @@
 //! What a person sees while it takes long: a line that is written over on a terminal, and a line
 //! now and then elsewhere.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ pub(super) struct Meter {
     is_terminal: bool,
     virtual_secs: f64,
     runs: u64,
+    /// Runs in which a check failed that is switched off, by check.
+    excused: BTreeMap<String, u64>,
 }
 
 impl Meter {
@@ -27,12 +30,17 @@ impl Meter {
             is_terminal: std::io::stderr().is_terminal(),
             virtual_secs: 0.0,
             runs: 0,
+            excused: BTreeMap::new(),
         }
     }
 
     /// A run has ended; `total` is 0 if it is not known.
     pub(super) fn show(&mut self, done: u64, total: u64, outcome: &Outcome) {
         self.runs = done;
+        let checks: BTreeSet<_> = outcome.excused.iter().map(|failure| &failure.check).collect();
+        for check in checks {
+            *self.excused.entry(check.clone()).or_default() += 1;
+        }
         self.virtual_secs += outcome.span.as_micros() as f64 / 1e6;
         let of = if total == 0 { String::new() } else { format!(" of {total}") };
         let text = format!("{done}{of} runs, {}", self.speed());
@@ -72,6 +80,9 @@ impl Meter {
             self.runs,
             self.speed()
         );
+        for (check, runs) in &self.excused {
+            println!("      {runs} of them failed {check}, which is switched off");
+        }
     }
 
     fn speed(&self) -> String {

@@ -59,7 +59,7 @@ impl CoreMachine {
             },
             Arrival::PathMtu { path, mtu } => Input::PathMtu { path, mtu },
             Arrival::Command(command) => Input::Command(command),
-            Arrival::Compute => return,
+            Arrival::Compute | Arrival::Settings(_) => return,
             Arrival::Answer { id, answer } => {
                 return server.handle_answer(&mut Cx { now, pool }, id, &answer);
             }
@@ -122,7 +122,16 @@ impl Machine for CoreMachine {
         let mut waiting = arrivals.drain(..).peekable();
         loop {
             for arrival in waiting.by_ref().take(self.batch) {
-                self.take(now, arrival);
+                match arrival {
+                    Arrival::Settings(settings) => {
+                        // What it has to tell of before comes before the verdict.
+                        self.drain(now, departures)?;
+                        let told = settings.with_core(|config| self.server.configure(config));
+                        let told = told.map_err(|why| format!("{why:?}"));
+                        departures.push(Departure::Configured(told));
+                    }
+                    arrival => self.take(now, arrival),
+                }
             }
             self.drain(now, departures)?;
             if waiting.peek().is_none() {

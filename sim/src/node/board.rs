@@ -16,6 +16,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use embassy_time::MockDriver;
+use kumihimo::config_file::Settings as StdSettings;
 use kumihimo_core::buf::Pool;
 use kumihimo_core::discard::DropCounters;
 use kumihimo_core::event::Event;
@@ -42,6 +43,9 @@ pub struct BoardMachine {
     seen: Rc<RefCell<Seen>>,
     /// Orders for which the runtime has no room yet.
     commands: VecDeque<Command>,
+    /// Settings that wait, and what becomes of those that were handed over.
+    reloads: VecDeque<Settings>,
+    reload: Option<Task>,
     /// Whether the one who computes has something to do, and has said so.
     is_asked: bool,
     /// Whether he has had his time.
@@ -88,7 +92,7 @@ impl BoardMachine {
     pub fn new(setup: &ServerSetup, mut seed: [u8; 32]) -> Result<Self, String> {
         let clock = clock();
         MockDriver::get().reset();
-        let settings = settings_of(setup)?;
+        let settings = settings_of(&setup.settings)?;
         // A shrunk tape gives zeros, which a board rightly refuses.
         seed[31] ^= u8::from(seed.iter().all(|octet| octet == &seed[0]));
         let (shared, cable) = (Rc::new(Shared::new()), Cable::new(setup.cable));
@@ -125,6 +129,8 @@ impl BoardMachine {
             hoarded: Vec::new(),
             seen,
             commands: VecDeque::new(),
+            reloads: VecDeque::new(),
+            reload: None,
             is_asked: false,
             may_compute: false,
             piece_len: setup.cable.piece_len,
@@ -134,8 +140,12 @@ impl BoardMachine {
         })
     }
 
-    fn take(&mut self, arrival: Arrival) {
+    fn take(&mut self, arrival: Arrival, departures: &mut Vec<Departure>) {
         match arrival {
+            Arrival::Settings(settings) => match settings_of(&settings) {
+                Ok(settings) => self.reloads.push_back(settings),
+                Err(why) => departures.push(Departure::Configured(Err(why))),
+            },
             Arrival::Datagram { path, payload } => {
                 let frames = self.router.wrap(&path, &payload, self.piece_len);
                 self.in_pieces += u64::from(frames.len() > 1);
@@ -157,6 +167,29 @@ impl BoardMachine {
                 return;
             }
             self.commands.pop_front();
+        }
+    }
+
+    /// Hands settings over, one after the other; tells whether something came of it.
+    fn configure(&mut self, departures: &mut Vec<Departure>) -> bool {
+        if self.reload.is_none()
+            && let Some(settings) = self.reloads.pop_front()
+        {
+            let shared = Rc::clone(&self.shared);
+            self.reload = Some(Task::new(async move {
+                let told = shared.handle().configure(settings).await;
+                told.err().map_or_else(String::new, |why| why.text().to_owned())
+            }));
+        }
+        match self.reload.as_mut().map(Task::run) {
+            Some(Err(why)) => {
+                self.reload = None;
+                let told = if why.is_empty() { Ok(()) } else { Err(why) };
+                departures.push(Departure::Configured(told));
+                true
+            }
+            Some(Ok(is_busy)) => is_busy,
+            None => false,
         }
     }
 
@@ -205,11 +238,12 @@ impl Machine for BoardMachine {
         self.now = now;
         MockDriver::get().advance(passed);
         for arrival in arrivals.drain(..) {
-            self.take(arrival);
+            self.take(arrival, departures);
         }
         for _ in 0..ROUNDS_MAX {
             self.order();
-            let mut is_busy = self.runner.run()?;
+            let mut is_busy = self.configure(departures);
+            is_busy |= self.runner.run()?;
             departures.append(&mut self.seen.borrow_mut().departures);
             is_busy |= self.carry(departures);
             is_busy |= self.compute(departures)?;
@@ -286,13 +320,13 @@ impl Task {
     }
 }
 
-fn settings_of(setup: &ServerSetup) -> Result<Settings, String> {
-    let [hub] = &setup.settings.hubs[..] else { return Err("a board has one hub".into()) };
+fn settings_of(std: &StdSettings) -> Result<Settings, String> {
+    let [hub] = &std.hubs[..] else { return Err("a board has one hub".into()) };
     if hub.secure_nat.is_some() {
         return Err("a board has no SecureNAT".into());
     }
     let IpAddr::V4(address) = SERVER_IP else { return Err("a board speaks IPv4".into()) };
-    let ipsec = &setup.settings.ipsec;
+    let ipsec = &std.ipsec;
     let mut settings = Settings::default();
     settings.policy = ipsec.policy;
     settings.encapsulation = ipsec.encapsulation;

@@ -10,7 +10,7 @@ use kumihimo_core::time::{Duration, Instant};
 use super::frame::{Ip, Mark};
 use crate::check::esp::{Kind, kind_of};
 use crate::net::Datagram;
-use crate::peer::{Client, Event, Informed, Input, Output, Setup};
+use crate::peer::{Again, Client, Event, Informed, Input, Output, Setup};
 use crate::profile::Profile;
 use crate::trace::Key;
 use crate::world::{Node, NodeCx, Stimulus};
@@ -42,6 +42,8 @@ pub struct Log {
     pub ups: u32,
     /// How often it went down, or a dial failed.
     pub downs: u32,
+    /// How many of its pings were answered.
+    pub pongs: u32,
     /// When it was up last.
     pub up_at: Instant,
     /// The last event that was not good.
@@ -103,7 +105,14 @@ impl ClientNode {
             count: 0,
             pongs: BTreeMap::new(),
             heard: None,
-            record: Log { ups: 0, downs: 0, up_at: Instant::ZERO, trouble: None, informed: None },
+            record: Log {
+                ups: 0,
+                downs: 0,
+                pongs: 0,
+                up_at: Instant::ZERO,
+                trouble: None,
+                informed: None,
+            },
         }
     }
 
@@ -169,6 +178,11 @@ impl ClientNode {
         self.give_up_at = None;
         self.give(cx, Input::Vanish);
         cx.state("gone");
+    }
+
+    /// Does a step of its dial once more.
+    pub fn again(&mut self, cx: &mut NodeCx<'_>, again: Again) {
+        self.give(cx, Input::Again(again));
     }
 
     /// Sends a ping, if it is up; tells its number.
@@ -283,6 +297,7 @@ impl ClientNode {
         cx.fact(&ClientFact::Heard { from, mark, hub, is_answer });
         if is_answer {
             self.pongs.insert(from, mark.count);
+            self.record.pongs += 1;
         }
     }
 

@@ -94,6 +94,9 @@ impl Machine for StdMachine {
                     Arrival::PathMtu { path, mtu } => {
                         outside.mail.push_back(Mail::PathMtu(path, mtu));
                     }
+                    Arrival::Settings(settings) => {
+                        outside.mail.push_back(Mail::Configure(settings, ()));
+                    }
                     packet => outside.packets.push_back(packet),
                 }
             }
@@ -172,6 +175,7 @@ impl Io for SimIo {
                 Arrival::PathMtu { .. }
                 | Arrival::Answer { .. }
                 | Arrival::Command(_)
+                | Arrival::Settings(_)
                 | Arrival::Compute => continue,
             };
             // Without a buffer nothing can be received: that equals loss.
@@ -221,7 +225,10 @@ impl Desk for SimDesk {
 
     fn record_drops(&mut self, _: &DropCounters, _: u64) {}
 
-    fn configured(&mut self, _: Result<(), ConfigError>) {}
+    fn configured(&mut self, told: Result<(), ConfigError>) {
+        let told = told.map_err(|why| format!("{why:?}"));
+        self.0.borrow_mut().departures.push(Departure::Configured(told));
+    }
 }
 
 /// More turns than any number of arrivals can take.

@@ -3,6 +3,7 @@
 //! Each way takes what has arrived, in one turn, and gives what leaves, so that worlds, stories
 //! and checks need not know which one they have.
 
+use kumihimo::config_file::Settings;
 use kumihimo_core::addr::Path;
 use kumihimo_core::discard::DropCounters;
 use kumihimo_core::event::Event;
@@ -43,6 +44,8 @@ pub enum Arrival {
     },
     /// An administrator's order.
     Command(Command),
+    /// A new configuration.
+    Settings(Box<Settings>),
     /// The time has passed that a [`Departure::Computation`] takes.
     Compute,
 }
@@ -75,6 +78,8 @@ pub enum Departure {
     Computation,
     /// A fact.
     Event(Event),
+    /// The verdict on [`Arrival::Settings`]: whether they are in force, or why not.
+    Configured(Result<(), String>),
 }
 
 /// A server and its driver.

@@ -7,6 +7,7 @@ pub mod client;
 pub mod dhcp;
 pub mod engine;
 pub mod frame;
+pub mod holder;
 pub mod host;
 pub mod machine;
 pub mod server;

@@ -1,8 +1,9 @@
 //! A server as a node of a world: a machine, and the workers that answer its questions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
+use kumihimo::config_file::Settings;
 use kumihimo_core::addr::Path;
 use kumihimo_core::discard::DropCounters;
 use kumihimo_core::event::Event;
@@ -26,12 +27,18 @@ pub struct ServerNode {
     machine: Option<Box<dyn Machine>>,
     /// The ports of its bridges.
     bridges: Vec<(BridgeId, PortId)>,
+    /// The names of those bridges, in the settings of the beginning.
+    names: Vec<(String, PortId)>,
     arrivals: Vec<Arrival>,
     /// Whether something waits for the next turn.
     is_woken: bool,
     /// Answers that are being worked on, by the time when they are done.
     answers: BTreeMap<(Instant, u64), (RequestId, Box<Answer>)>,
+    /// Settings that are handed in and not in force yet.
+    wanted: VecDeque<Settings>,
     asked: u64,
+    /// Questions that it asked and that nobody will ever answer.
+    lost: usize,
     /// When the machine's own computation is done.
     computed_at: Option<Instant>,
     workers: Workers,
@@ -91,6 +98,19 @@ impl fmt::Display for ServerFact {
     }
 }
 
+/// A fact of a server: what became of a reload.
+#[derive(Clone, Debug)]
+pub struct Reloaded(pub Result<Box<Settings>, String>);
+
+impl fmt::Display for Reloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Ok(_) => f.write_str("new settings are in force"),
+            Err(why) => write!(f, "new settings are refused: {why}"),
+        }
+    }
+}
+
 impl ServerNode {
     /// A server of this kind.
     pub fn new(kind: NodeKind, setup: ServerSetup) -> Self {
@@ -99,10 +119,13 @@ impl ServerNode {
             setup,
             machine: None,
             bridges: Vec::new(),
+            names: Vec::new(),
             arrivals: Vec::new(),
             is_woken: false,
             answers: BTreeMap::new(),
+            wanted: VecDeque::new(),
             asked: 0,
+            lost: 0,
             computed_at: None,
             workers: Workers::default(),
             turn: Turn::default(),
@@ -112,6 +135,23 @@ impl ServerNode {
     /// Leads a bridge to a port of a LAN.
     pub fn bridge(&mut self, bridge: BridgeId, port: PortId) {
         self.bridges.push((bridge, port));
+        let hub = self.setup.settings.hubs.get(usize::from(bridge.hub));
+        let name = hub.and_then(|hub| hub.bridges.get(usize::from(bridge.bridge)));
+        self.names.extend(name.map(|name| (name.clone(), port)));
+    }
+
+    /// Numbers the bridges as the settings in force do.
+    fn number_bridges(&mut self) {
+        let hubs = (0_u16..).zip(&self.setup.settings.hubs);
+        let named = hubs.flat_map(|(hub, it)| {
+            let bridges = (0_u16..).zip(&it.bridges);
+            bridges.map(move |(bridge, name)| (BridgeId { hub, bridge }, name))
+        });
+        let with_port = |(bridge, name): (BridgeId, &String)| {
+            let found = self.names.iter().find(|(known, _)| known == name);
+            found.map(|&(_, port)| (bridge, port))
+        };
+        self.bridges = named.filter_map(with_port).collect();
     }
 
     /// The bridges of a server that takes this one's place.
@@ -119,6 +159,7 @@ impl ServerNode {
     pub fn successor(&self) -> Self {
         let mut next = Self::new(self.kind, self.setup.clone());
         next.bridges.clone_from(&self.bridges);
+        next.names.clone_from(&self.names);
         next.workers = self.workers;
         next
     }
@@ -131,6 +172,11 @@ impl ServerNode {
     /// Sizes of its tables.
     pub const fn limits(&self) -> &Limits {
         &self.setup.limits
+    }
+
+    /// Questions that nobody will ever answer.
+    pub const fn lost(&self) -> usize {
+        self.lost
     }
 
     /// What went through it in its last turn.
@@ -146,6 +192,24 @@ impl ServerNode {
     /// Gives an order.
     pub fn command(&mut self, command: Command) {
         self.arrivals.push(Arrival::Command(command));
+        self.is_woken = true;
+    }
+
+    /// Hands new settings in, as an administrator does.
+    pub fn reload(&mut self, settings: Settings) {
+        self.wanted.push_back(settings.clone());
+        self.arrivals.push(Arrival::Settings(Box::new(settings)));
+        self.is_woken = true;
+    }
+
+    /// What will be in force once all that was handed in is.
+    pub fn settings(&self) -> &Settings {
+        self.wanted.back().unwrap_or(&self.setup.settings)
+    }
+
+    /// Tells it what the outer network says about a path.
+    pub fn tell_mtu(&mut self, path: Path, mtu: u16) {
+        self.arrivals.push(Arrival::PathMtu { path, mtu });
         self.is_woken = true;
     }
 
@@ -184,6 +248,10 @@ impl ServerNode {
         if self.computed_at.take_if(|at| *at <= now).is_some() {
             self.arrivals.push(Arrival::Compute);
         }
+        // Behind a reload other bridges may have their numbers: what comes then, comes later.
+        let is_reload = |arrival: &Arrival| matches!(arrival, Arrival::Settings(_));
+        let end = self.arrivals.iter().position(is_reload).map_or(self.arrivals.len(), |at| at + 1);
+        let later = self.arrivals.split_off(end);
         let datagrams = self.arrivals.iter().filter_map(|arrival| match arrival {
             Arrival::Datagram { path, payload } => Some((*path, payload.clone())),
             _ => None,
@@ -202,9 +270,21 @@ impl ServerNode {
         self.turn.buffers = machine.buffers();
         self.turn.deadline = machine.deadline();
         self.turn.now = now;
+        let before = self.bridges.clone();
         for departure in departures {
             self.depart(cx, now, departure);
         }
+        self.is_woken = !later.is_empty();
+        let later = later.into_iter().filter_map(|it| self.renumbered(&before, it));
+        self.arrivals = later.collect();
+    }
+
+    /// A frame that came to a bridge, by the number that the bridge has now.
+    fn renumbered(&self, before: &[(BridgeId, PortId)], arrival: Arrival) -> Option<Arrival> {
+        let Arrival::Frame { bridge, frame } = arrival else { return Some(arrival) };
+        let (_, port) = before.iter().find(|(known, _)| *known == bridge)?;
+        let (bridge, _) = *self.bridges.iter().find(|(_, known)| known == port)?;
+        Some(Arrival::Frame { bridge, frame })
     }
 
     fn depart(&mut self, cx: &mut NodeCx<'_>, now: Instant, departure: Departure) {
@@ -221,9 +301,19 @@ impl ServerNode {
                 }
             }
             Departure::Event(event) => cx.fact(&ServerFact(event)),
+            Departure::Configured(told) => self.configured(cx, told),
             Departure::Computation => self.compute(cx, now),
             Departure::Question { id, request } => self.ask(cx, now, id, &request),
         }
+    }
+
+    fn configured(&mut self, cx: &mut NodeCx<'_>, told: Result<(), String>) {
+        let Some(settings) = self.wanted.pop_front() else { return };
+        if told.is_ok() {
+            self.setup.settings = settings.clone();
+            self.number_bridges();
+        }
+        cx.fact(&Reloaded(told.map(|()| Box::new(settings))));
     }
 
     /// Those who compute on a board lose nothing; but other work may hold them up.
@@ -239,6 +329,7 @@ impl ServerNode {
         let Workers { delay, jitter, loss, twice } = self.workers;
         let (choices, lane) = cx.choices();
         if choices.chance(lane, loss) {
+            self.lost += 1;
             return;
         }
         let copies = 1 + u64::from(choices.chance(lane, twice));

@@ -141,8 +141,48 @@ pub enum Input {
     HangUp,
     /// Be down without a word, as when the power fails.
     Vanish,
+    /// Do once more what was done already, at a time that no profile would choose.
+    Again(Again),
     /// Time has passed.
     Tick,
+}
+
+/// What a client can do once more, as far as it has come there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Main mode, from whose SA the next quick modes hang.
+    MainMode,
+    /// Quick mode, for another pair of SAs.
+    QuickMode,
+    /// LCP: an open link is negotiated anew, with the proof and IPCP after it.
+    Link,
+    /// Its answer to the challenge, or its name and password.
+    Proof,
+    /// IPCP.
+    Network,
+    /// SCCRQ, for another tunnel on the same SAs; the one before is left alone.
+    Tunnel,
+    /// ICRQ, so many times, for calls that it never connects.
+    Calls(u16),
+}
+
+/// How far a dial has come: what the server holds for it at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Nothing came back.
+    Nothing,
+    /// Message 2 of main mode came.
+    Offer,
+    /// Message 4 of main mode came.
+    Keys,
+    /// There is an IKE SA.
+    IkeSa,
+    /// There is a pair of IPsec SAs.
+    IpsecSa,
+    /// There is a tunnel.
+    Tunnel,
+    /// There is a call, and PPP has begun.
+    Call,
 }
 
 /// What a client does.
@@ -332,6 +372,7 @@ impl Client {
             Input::Dial => self.dial(now),
             Input::HangUp => self.hang_up(now),
             Input::Vanish => self.forget(),
+            Input::Again(again) => self.do_again(now, again),
             Input::Tick => self.handle_timeout(now),
         }
         self.settle(now);
@@ -369,6 +410,18 @@ impl Client {
     /// Whether it is neither up nor on its way there.
     pub const fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
+    }
+
+    /// How far its dial has come.
+    pub fn reach(&self) -> Reach {
+        let tunnel = self.lac.as_ref().is_some_and(Lac::has_tunnel);
+        match (&self.link, tunnel, self.sadb.is_empty(), &self.ike) {
+            (Some(_), ..) => Reach::Call,
+            (_, true, ..) => Reach::Tunnel,
+            (_, _, false, _) => Reach::IpsecSa,
+            (.., Some(ike)) => ike.reach(),
+            (.., None) => Reach::Nothing,
+        }
     }
 
     /// Its profile.
@@ -426,6 +479,25 @@ impl Client {
         };
         self.ike = Some(Ike::new(self.profile, ends));
         self.with_ike(now, Ike::dial);
+    }
+
+    fn do_again(&mut self, now: Instant, again: Again) {
+        match again {
+            Again::MainMode => self.with_ike(now, Ike::begin_again),
+            Again::QuickMode => self.with_ike(now, Ike::pair),
+            Again::Link | Again::Proof | Again::Network => {
+                if let Some(link) = &mut self.link {
+                    link.begin_again(now, again);
+                }
+            }
+            Again::Tunnel if self.lac.is_some() => self.open_tunnel(now),
+            Again::Tunnel => {}
+            Again::Calls(count) => {
+                if let Some(lac) = &mut self.lac {
+                    lac.ask_for_calls(now, count);
+                }
+            }
+        }
     }
 
     fn open_tunnel(&mut self, now: Instant) {

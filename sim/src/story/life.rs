@@ -4,8 +4,11 @@ use kumihimo_core::time::Duration;
 
 use super::plot::{Person, SECOND, expect, node};
 use super::town::{HubPlan, Plan, Town};
+use crate::check::isolation::Isolation;
 use crate::node::client::ClientNode;
 use crate::node::host::Host;
+use crate::node::server::ServerNode;
+use crate::node::setup::secure_nat;
 use crate::observe::Failure;
 use crate::profile::{self, CP_WIN};
 use crate::scenario::{NodeKind, Scenario};
@@ -38,6 +41,36 @@ pub const DEAD_CLIENT: Scenario = Scenario {
     about: "a client goes without a word: the server forgets it, and its address is free again",
     play: dead_client,
 };
+
+/// A pool that moves.
+pub const MOVED_POOL: Scenario = Scenario {
+    name: "moved-pool",
+    about: "a reload moves SecureNAT: a former client dials, and has an address of the new network",
+    play: moved_pool,
+};
+
+fn moved_pool(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
+    let town = Town::build(world, kind, &Plan::default());
+    let client = town.client(world, &Person::new(1));
+    town.until_up(world, client, SECOND.times(5))?;
+    world.with(client.id, |node: &mut ClientNode, cx| node.hang_up(cx));
+    world.run_for(SECOND)?;
+    if let Some(isolation) = world.observer_mut::<Isolation>() {
+        isolation.allow(0, MOVED_NET);
+    }
+    world.scene("a reload moves SecureNAT to another network");
+    let moved = secure_nat(MOVED_NET, 10, SECOND.times(600));
+    let pool = moved.pool;
+    world.with(town.server, |server: &mut ServerNode, _| {
+        let mut settings = server.settings().clone();
+        settings.hubs[0].secure_nat = Some(moved);
+        server.reload(settings);
+    });
+    world.with(client.id, |node: &mut ClientNode, cx| node.dial(cx));
+    let address = town.until_up(world, client, SECOND.times(20))?;
+    expect(world, (pool.0..=pool.1).contains(&address), || format!("it has {address}"))?;
+    town.must_end_empty(world, &[client], SECOND.times(60))
+}
 
 fn on_lan(lease: Duration, pool_len: u8) -> Plan {
     let hub = HubPlan { is_dhcp_on_lan: true, lease, pool_len, ..HubPlan::default() };
@@ -125,3 +158,6 @@ fn dead_client(world: &mut World, kind: NodeKind) -> Result<(), Failure> {
     town.must_reach_router(world, second)?;
     town.must_end_empty(world, &[second], Duration::from_secs(60))
 }
+
+/// The third octet of the network to which SecureNAT moves.
+const MOVED_NET: u8 = 130;

@@ -38,6 +38,7 @@ pub const STORIES: &[Scenario] = &[
     path::ROUTES,
     path::MTU,
     life::DEAD_CLIENT,
+    life::MOVED_POOL,
     trouble::RESTART,
     trouble::FULL,
     trouble::LEAP,
@@ -52,8 +53,10 @@ pub fn why_not(story: &str, kind: NodeKind) -> Option<&'static str> {
 }
 
 /// Stories that a board cannot play, and why.
-const NOT_FOR_BOARDS: &[(&str, &str)] =
-    &[(path::IPV6.name, "a board speaks no IPv6 on its outer side")];
+const NOT_FOR_BOARDS: &[(&str, &str)] = &[
+    (path::IPV6.name, "a board speaks no IPv6 on its outer side"),
+    (life::MOVED_POOL.name, "a board has no virtual DHCP server"),
+];
 
 #[cfg(test)]
 mod tests {

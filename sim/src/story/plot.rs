@@ -8,6 +8,7 @@ use super::town::{SERVER_IP, SERVER_IP6, Town};
 use crate::check::once::Once;
 use crate::net::{INTERNET, LinkConfig, LinkId, NatBox, NatConfig, ZoneId};
 use crate::node::client::ClientNode;
+use crate::node::server::ServerNode;
 use crate::node::setup::{PSK, USERS};
 use crate::observe::Failure;
 use crate::peer::{Carrier, Setup};
@@ -228,26 +229,35 @@ impl Town {
         if is_empty {
             return Ok(());
         }
-        let census = census_of(world, self).0;
+        let census = census_of(world, self).census;
         world.fail("remains", format!("after {} s there are still {census:?}", span.as_secs()));
         world.run_for(Duration::ZERO)
     }
 }
 
 /// How full a server is.
-struct Remains(kumihimo_core::server::Census);
+struct Remains {
+    census: kumihimo_core::server::Census,
+    /// Questions whose places are taken for ever, for want of an answer.
+    lost: usize,
+}
 
 impl Remains {
     const fn is_empty(&self) -> bool {
-        let census = &self.0;
-        census.peers + census.negotiations + census.sas == 0
-            && census.tunnels + census.calls + census.sessions == 0
+        let census = &self.census;
+        census.peers + census.negotiations + census.sas + census.ike.sas + census.ike.held == 0
+            && census.tunnels + census.calls + census.sessions + census.session_timers == 0
+            && census.members + census.held + census.leases_held + census.user_sessions == 0
+            && census.requests <= self.lost
+            && census.ike.exchanges + census.ike.children == 0
+            && census.ports == census.own_ports
     }
 }
 
 fn census_of(world: &World, town: &Town) -> Remains {
-    let server = world.node::<crate::node::server::ServerNode>(town.server);
-    Remains(server.map(|server| server.turn().census).unwrap_or_default())
+    let server = world.node::<ServerNode>(town.server);
+    let census = server.map(|server| server.turn().census).unwrap_or_default();
+    Remains { census, lost: server.map_or(0, ServerNode::lost) }
 }
 
 /// The node of a client.

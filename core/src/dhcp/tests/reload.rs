@@ -25,7 +25,7 @@ fn go_through(bench: &mut Bench, address: Ipv4Addr) {
 }
 
 #[test]
-fn a_server_that_is_stopped_and_started_again_begins_with_an_empty_table() {
+fn the_server_of_a_hub_that_is_gone_leaves_an_empty_table() {
     for pool in [(10, 20), (100, 110)] {
         for is_bound in [true, false] {
             let mut bench = Bench::new(8, 10, 20);
@@ -103,4 +103,33 @@ fn every_setting_of_a_server_that_changes_is_in_its_next_answer() {
         assert_eq!(answer.lease_secs, Some(5_000));
         assert_eq!((answer.routers, answer.dns), ([SERVER].into(), dns.into()));
     }
+}
+
+#[test]
+fn a_server_that_was_stopped_by_a_reload_still_knows_who_has_which_address() {
+    for pool in [(10, 20), (11, 20)] {
+        let mut bench = Bench::new(8, 10, 20);
+        let addresses = [1, 2].map(|client| bench.lease(client).unwrap());
+        bench.dhcp.stop(hub(0));
+        assert_eq!(bench.discover(3), Err(DropReason::NotServed));
+        assert_eq!(bench.renew(2, addresses[1]), Err(DropReason::NotServed));
+        bench.dhcp.configure(hub(0), &config(pool.0, pool.1)).unwrap();
+        let newcomer = bench.lease(3).unwrap();
+        assert!(!addresses.contains(&newcomer), "{newcomer} is in use");
+        assert_eq!(bench.lease(2), Ok(addresses[1]));
+        let counted = bench.dhcp.counted();
+        assert_eq!([counted.of_pools, counted.names], [counted.leases, 2 * counted.leases]);
+    }
+}
+
+#[test]
+fn leases_of_a_server_that_is_stopped_give_way_to_those_of_one_that_runs() {
+    let mut bench = Bench::new(2, 10, 20);
+    let _ = [1, 2].map(|client| bench.lease(client).unwrap());
+    bench.dhcp.stop(hub(0));
+    bench.dhcp.configure(hub(1), &config(10, 20)).unwrap();
+    let offer = bench.send(hub(1), &message(MessageType::Discover, 3));
+    assert!(matches!(offer, Ok(Some(_))), "{offer:?}");
+    let counted = bench.dhcp.counted();
+    assert_eq!([counted.of_pools, counted.names], [counted.leases, 2 * counted.leases]);
 }

@@ -14,7 +14,7 @@ use super::{Action, Cx, Ike, IkeKey, IkeSa, Natt, REMEMBER, Way};
 use crate::peer::algorithm::Hash;
 use crate::peer::exchange_key::KeyPair;
 use crate::peer::resend::Resend;
-use crate::peer::{Reason, Stage};
+use crate::peer::{Reach, Reason, Stage};
 use crate::profile::IkeOffer;
 
 /// A phase 1 on its way, or just over.
@@ -72,6 +72,16 @@ impl Negotiation {
     /// Whether it is ours and has this cookie.
     pub(super) fn is_ours(&self, cookie: [u8; 8]) -> bool {
         self.cookies[0] == cookie && matches!(self.step, Step::Second | Step::Fourth | Step::Sixth)
+    }
+
+    /// How far it has come.
+    pub(super) const fn reach(&self) -> Reach {
+        match self.step {
+            Step::Second => Reach::Nothing,
+            Step::Third | Step::Fourth => Reach::Offer,
+            Step::Fifth | Step::Sixth => Reach::Keys,
+            Step::Over => Reach::IkeSa,
+        }
     }
 
     fn header(&self) -> Header {

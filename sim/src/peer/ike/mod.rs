@@ -19,7 +19,7 @@ use kumihimo_core::time::{Duration, Instant};
 
 use super::algorithm::{EspCipher, Hash};
 use super::random::Random;
-use super::{Reason, Stage};
+use super::{Reach, Reason, Stage};
 use crate::profile::Profile;
 use main_mode::Negotiation;
 use message::Header;
@@ -169,6 +169,19 @@ impl Ike {
     pub(super) fn dial(&mut self, cx: &mut Cx<'_>) {
         self.wants_pair = true;
         self.begin_main_mode(cx);
+    }
+
+    /// Makes another IKE SA, if there is one already.
+    pub(super) fn begin_again(&mut self, cx: &mut Cx<'_>) {
+        if self.was_ready {
+            self.begin_main_mode(cx);
+        }
+    }
+
+    /// How far it has come.
+    pub(super) fn reach(&self) -> Reach {
+        let furthest = self.negotiations.iter().map(Negotiation::reach).max();
+        if self.sas.is_empty() { furthest.unwrap_or(Reach::Nothing) } else { Reach::IkeSa }
     }
 
     /// Keys of all IKE SAs so far.

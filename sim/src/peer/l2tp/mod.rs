@@ -90,6 +90,24 @@ impl Lac {
         self.channel.send(now, 0, sccrq);
     }
 
+    /// Whether the server has answered for the tunnel.
+    pub(super) const fn has_tunnel(&self) -> bool {
+        matches!(self.state, State::AwaitIcrp | State::Up)
+    }
+
+    /// Sends ICRQ so many times, for calls that are never connected.
+    pub(super) fn ask_for_calls(&mut self, now: Instant, count: u16) {
+        if !self.has_tunnel() {
+            return;
+        }
+        for number in 1..=count {
+            let mut icrq = Message::new(ICRQ);
+            icrq.push(14, &self.session.wrapping_add(number).max(1).to_be_bytes());
+            icrq.push(15, &self.serial.wrapping_add(number.into()).to_be_bytes());
+            self.channel.send(now, 0, icrq);
+        }
+    }
+
     /// Says CDN and StopCCN, as far as there is something to end.
     pub(super) fn hang_up(&mut self, now: Instant) {
         if matches!(self.state, State::Idle | State::Over) {

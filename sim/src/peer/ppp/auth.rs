@@ -19,6 +19,8 @@ pub(super) struct Auth {
     retry: Retry,
     answer: Option<Answer>,
     frames: Vec<(u16, Vec<u8>)>,
+    /// What was said last.
+    last: Option<Vec<u8>>,
     is_done: bool,
 }
 
@@ -44,6 +46,7 @@ impl Auth {
             retry,
             answer: None,
             frames: Vec::new(),
+            last: None,
             is_done: false,
         };
         if method == Method::Pap {
@@ -54,6 +57,12 @@ impl Auth {
             auth.say(now, PAP, 1, 1, &data);
         }
         auth
+    }
+
+    /// Says its last word once more.
+    pub(super) fn repeat(&mut self) {
+        let protocol = self.protocol();
+        self.frames.extend(self.last.clone().map(|packet| (protocol, packet)));
     }
 
     pub(super) fn take_frames(&mut self) -> Vec<(u16, Vec<u8>)> {
@@ -145,6 +154,7 @@ impl Auth {
         packet.extend((4 + data.len() as u16).to_be_bytes());
         packet.extend_from_slice(data);
         self.resend = Some(Resend::new(now, packet.clone(), self.retry));
+        self.last = Some(packet.clone());
         self.frames.push((protocol, packet));
     }
 }

@@ -87,6 +87,16 @@ impl<R: Rules> Layer<R> {
         }
     }
 
+    /// Asks anew although it is open; tells whether it was.
+    pub(super) fn begin_again(&mut self, now: Instant) -> bool {
+        let was_open = self.state == State::Opened;
+        if was_open {
+            self.state = State::RequestSent;
+            self.request(now);
+        }
+        was_open
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.state == State::Opened
     }

@@ -13,7 +13,7 @@ use std::net::Ipv4Addr;
 use kumihimo_core::time::Instant;
 
 use super::random::Random;
-use super::{Reason, Stage};
+use super::{Again, Reason, Stage};
 use crate::profile::PppHabits;
 use auth::{Auth, Outcome};
 use ipcp::IpcpRules;
@@ -79,6 +79,22 @@ impl Link {
     /// Begins.
     pub(super) fn open(&mut self, now: Instant) {
         self.lcp.open(now);
+    }
+
+    /// Does a step once more that is over.
+    pub(super) fn begin_again(&mut self, now: Instant, again: Again) {
+        match again {
+            Again::Link if self.lcp.begin_again(now) => self.on_lcp_change(now, Change::Down),
+            Again::Network if self.ipcp.begin_again(now) => {
+                self.on_ipcp_change(now, Change::Down);
+            }
+            Again::Proof => {
+                if let Some(auth) = &mut self.auth {
+                    auth.repeat();
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Says goodbye.

@@ -5,7 +5,9 @@ use kumihimo_core::event;
 use kumihimo_core::server::Command;
 
 use super::wire::{ROUTER, Terms, Wire};
-use crate::peer::{Carrier, Event, Input, Reason, Stage, esp_sa_table, ikev1_decryption_table};
+use crate::peer::{
+    Again, Carrier, Event, Input, Reason, Stage, esp_sa_table, ikev1_decryption_table,
+};
 use crate::profile::{ALL, CP_AND_N, CP_APL_MM, CP_CROS, CP_WIN, Profile};
 
 fn up(terms: Terms, profile: &'static Profile) -> (Wire, usize) {
@@ -176,4 +178,26 @@ fn the_same_seed_says_the_same() {
         (wire.transcript, wire.clients[client].ike_keys())
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn whoever_begins_again_in_the_middle_keeps_the_session() {
+    let all = [Again::MainMode, Again::QuickMode, Again::Link, Again::Network, Again::Proof];
+    for profile in ALL {
+        let (mut wire, client) = up(Terms::default(), profile);
+        for again in all {
+            let before = (ike_sas(&wire), pairs(&wire), wire.clients[client].counters().relapses);
+            wire.tell(client, Input::Again(again));
+            wire.run_secs(10);
+            assert!(wire.pings(client, ROUTER), "{} {again:?} {:?}", profile.name, wire.events);
+            let after = (ike_sas(&wire), pairs(&wire), wire.clients[client].counters().relapses);
+            let is_done = match again {
+                Again::MainMode => after.0 == before.0 + 1,
+                Again::QuickMode => after.1 == before.1 + 1,
+                Again::Link | Again::Network => after.2 > before.2,
+                _ => after == before,
+            };
+            assert!(is_done, "{} {again:?}: {before:?} {after:?}", profile.name);
+        }
+    }
 }
