@@ -82,8 +82,8 @@ impl InForce {
     /// Counts the sessions of a user who has one more.
     fn count(&self, now: Instant, name: &str, hub: &str) -> Result<(), String> {
         let most = self.recent(now, UNDER_WAY).map(|it| {
-            let users = hub_of(it, hub).into_iter().flat_map(|hub| &hub.users);
-            let user = users.filter(|user| is_same(&user.name, name)).next();
+            let mut users = hub_of(it, hub).into_iter().flat_map(|hub| &hub.users);
+            let user = users.find(|user| is_same(&user.name, name));
             user.map_or(0, |user| user.max_sessions.unwrap_or(u32::MAX))
         });
         let most = most.max().unwrap_or(u32::MAX);
