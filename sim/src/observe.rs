@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 
-use kumihimo_core::time::Instant;
+use kumihimo_core::time::{Duration, Instant};
 
 use crate::net::{Datagram, LinkId, NatId, PortId};
 use crate::world::{Node, NodeId};
@@ -120,6 +120,16 @@ pub struct State(pub &'static str);
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "is {}", self.0)
+    }
+}
+
+/// A fact: the node's clock was set forward by so much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leapt(pub Duration);
+
+impl fmt::Display for Leapt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "its clock leaps by {} ms", self.0.as_millis())
     }
 }
 

@@ -18,7 +18,7 @@ use crate::net::{
     Content, Datagram, Direction, End, Fate, INTERNET, LanId, Link, LinkConfig, LinkId, Nat,
     NatBox, NatConfig, NatId, Net, Port, PortId, Rule, RuleId, Step, Way, Wire, ZoneId,
 };
-use crate::observe::{Failure, Happening, Loss, Observer, Packet, Place};
+use crate::observe::{Failure, Happening, Leapt, Loss, Observer, Packet, Place};
 use crate::trace::{Record, Trace};
 
 pub use node::{Node, NodeCx, NodeId, Stimulus};
@@ -176,6 +176,7 @@ impl World {
     /// Sets a node's clock forward.
     pub fn jump_clock(&mut self, id: NodeId, by: Duration) {
         self.inner.clocks[id.0].jump(by);
+        self.inner.tell(&Happening::Fact { node: id, fact: &Leapt(by) });
         self.seats[id.0].scheduled = None;
         self.reschedule(id);
     }

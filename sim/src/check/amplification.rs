@@ -14,7 +14,7 @@ use kumihimo_core::time::{Duration, Instant};
 use super::esp::{Kind, kind_of};
 use super::{STARTED, is_server};
 use crate::net::Datagram;
-use crate::observe::{Failure, Happening, Observer, State, fact_as};
+use crate::observe::{Failure, Happening, Leapt, Observer, State, fact_as};
 use crate::trace::Hash;
 use crate::world::{Node, NodeId};
 
@@ -34,6 +34,8 @@ struct Party {
     /// Hashes of what it was sent.
     answers: BTreeSet<u64>,
     since: Instant,
+    /// Leaps of the server's clock since then: each fills the budget at once.
+    leaps: usize,
     told: BTreeSet<Vec<u8>>,
     is_proven: bool,
 }
@@ -80,9 +82,9 @@ impl Amplification {
             return Ok(());
         }
         let minutes = now.since(party.since).as_micros() / Duration::from_secs(60).as_micros();
-        let bursts = 1 + minutes as usize;
+        let bursts = 1 + minutes as usize + party.leaps;
         let budget = if from.port() == L2TP_PORT { 0 } else { BUDGET * bursts };
-        // A clock that leaps fills a budget at once.
+        // A part of a minute fills a part of the budget.
         let spare = BUDGET * (1 + bursts);
         if party.spent > spare {
             let text = format!("{} octets to {} that nobody has to have", party.spent, to.ip());
@@ -112,6 +114,12 @@ impl Observer for Amplification {
             // A server that restarts knows nothing of what it spent.
             Happening::Fact { fact, .. } if matches!(fact_as(*fact), Some(State(STARTED))) => {
                 self.parties.values_mut().for_each(|party| party.spent = 0);
+                Ok(())
+            }
+            Happening::Fact { node, fact }
+                if self.servers.contains(node) && fact_as::<Leapt>(*fact).is_some() =>
+            {
+                self.parties.values_mut().for_each(|party| party.leaps += 1);
                 Ok(())
             }
             _ => Ok(()),

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use kumihimo_core::addr::MacAddr;
 use kumihimo_core::event::{Event, Name};
 use kumihimo_core::ids::SessionId;
 use kumihimo_core::time::{Duration, Instant};
@@ -26,8 +27,10 @@ use crate::world::{Node, NodeId};
 pub struct Leases {
     servers: BTreeSet<NodeId>,
     up: BTreeMap<(NodeId, u64), Session>,
-    /// Until when a LAN's DHCP server granted an address.
-    granted: BTreeMap<Ipv4Addr, Instant>,
+    /// Until when a LAN's DHCP server granted an address to a host.
+    granted: BTreeMap<(Ipv4Addr, MacAddr), Instant>,
+    /// Whom it was granted to last.
+    holders: BTreeMap<Ipv4Addr, MacAddr>,
     /// How late a server may be.
     grace: Duration,
     /// Hubs whose DHCP server has lost its memory, and may give an address twice.
@@ -38,6 +41,8 @@ pub struct Leases {
 struct Session {
     hub: Name,
     address: Ipv4Addr,
+    /// Its host, where a LAN's DHCP server granted the address.
+    host: Option<MacAddr>,
 }
 
 impl Leases {
@@ -55,12 +60,12 @@ impl Leases {
         match event {
             Event::SessionUp { session, hub, address, .. } => {
                 let mut others = self.up.values().filter(|it| it.hub == *hub);
-                let is_taken =
-                    others.any(|it| it.address == *address && !self.is_over(at, it.address));
+                let is_taken = others.any(|it| it.address == *address && self.holds(at, it));
                 if is_taken && !self.forgiven.contains(hub.as_str()) {
                     return Err(format!("two sessions of hub {hub} have {address}"));
                 }
-                let session_up = Session { hub: hub.clone(), address: *address };
+                let host = self.holders.get(address).copied();
+                let session_up = Session { hub: hub.clone(), address: *address, host };
                 self.up.insert((node, key_of(*session)), session_up);
             }
             Event::SessionDown { session, .. } => {
@@ -71,15 +76,22 @@ impl Leases {
         Ok(())
     }
 
-    /// Whether the lease of `address` is over, and its server has had time to notice.
-    fn is_over(&self, at: Instant, address: Ipv4Addr) -> bool {
-        self.granted.get(&address).is_some_and(|&until| until + self.grace + TICKS < at)
+    /// Whether a session still has its address, as far as the DHCP server of its LAN says.
+    fn holds(&self, at: Instant, session: &Session) -> bool {
+        let until = session.host.and_then(|host| self.granted.get(&(session.address, host)));
+        until.is_none_or(|&until| until >= at)
+    }
+
+    /// Whether the lease of a host is over, and its server has had time to notice.
+    fn is_over(&self, at: Instant, address: Ipv4Addr, host: MacAddr) -> bool {
+        let until = self.granted.get(&(address, host));
+        until.is_some_and(|&until| until + self.grace + TICKS < at)
     }
 
     /// A server put `frame` on a LAN.
     fn on_frame(&self, at: Instant, frame: &[u8]) -> Result<(), String> {
-        match user_of(frame).filter(|&address| self.is_over(at, address)) {
-            Some(address) => Err(format!("{address} is in use after its lease")),
+        match user_of(frame).filter(|&(host, address)| self.is_over(at, address, host)) {
+            Some((_, address)) => Err(format!("{address} is in use after its lease")),
             None => Ok(()),
         }
     }
@@ -102,9 +114,11 @@ impl Observer for Leases {
         if let Some(ServerFact(event)) = fact_as(*fact) {
             return self.on_event(at, *node, event).map_err(failure);
         }
-        if let Some(HostFact::Dhcp { done: Done::Granted { address, until }, .. }) = fact_as(*fact)
+        if let Some(HostFact::Dhcp { client, done: Done::Granted { address, until } }) =
+            fact_as(*fact)
         {
-            self.granted.insert(*address, *until);
+            self.granted.insert((*address, *client), *until);
+            self.holders.insert(*address, *client);
         }
         Ok(())
     }
@@ -117,14 +131,15 @@ impl Observer for Leases {
     }
 }
 
-/// Whose address a frame has as its source.
-fn user_of(frame: &[u8]) -> Option<Ipv4Addr> {
+/// Which host sent a frame, and from which address.
+fn user_of(frame: &[u8]) -> Option<(MacAddr, Ipv4Addr)> {
     let frame = Ethernet::parse(frame)?;
-    match frame.kind {
-        ARP => Some(Arp::parse(&frame.payload)?.sender.1),
-        IPV4 => Some(Ip::parse(&frame.payload)?.from),
-        _ => None,
-    }
+    let address = match frame.kind {
+        ARP => Arp::parse(&frame.payload)?.sender.1,
+        IPV4 => Ip::parse(&frame.payload)?.from,
+        _ => return None,
+    };
+    Some((frame.from, address))
 }
 
 fn key_of(session: SessionId) -> u64 {
