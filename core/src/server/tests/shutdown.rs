@@ -26,6 +26,7 @@ fn everyone_hears_goodbye_and_then_there_is_silence() {
         for client in clients {
             let heard = &world.clients[client].lac.heard;
             assert_eq!(heard[heard.len() - 2..], [14, 4], "CDN, then StopCCN");
+            assert_eq!(world.clients[client].lac.results, [3, 6], "ended by an administrator");
         }
         // Its address may be forged: not a word more than it said.
         assert!(!world.clients[half].lac.stopped);
