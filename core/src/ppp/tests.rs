@@ -3,7 +3,9 @@
 mod anew;
 mod bench;
 pub(crate) mod client;
+mod left_over;
 mod link;
+mod patience;
 
 use core::net::Ipv4Addr;
 use std::collections::BTreeMap;

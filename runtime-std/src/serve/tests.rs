@@ -120,3 +120,27 @@ fn the_first_problem_is_told_and_the_others_are_counted() {
     let two = "k.toml:1: a: is wrong; mend it (and 1 more: kumihimo check)";
     assert_eq!(one_line(&[problem(1), problem(2)]), two);
 }
+
+/// The packet thread may be at something: who asks twice does not wait for its goodbye.
+#[test]
+fn the_second_signal_to_end_is_obeyed_at_once() {
+    let mailbox = Mailbox::new().unwrap();
+    let mut desk = RealDesk::new(mailbox.clone(), 0, Logger::kept()).unwrap();
+    let (log, open) = (Logger::kept(), Open::default());
+    let current = Current { log, mailbox, open, max_sessions: 1_000 };
+    let (alive, ended) = UnixStream::pair().unwrap();
+    let signals = Signals::new(ended).unwrap();
+    let mut running = Running { current, signals, thread: None };
+    let terminate = || signal_hook::low_level::raise(signal_hook::consts::SIGTERM).unwrap();
+    terminate();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !matches!(desk.next_mail(), Some(Mail::Stop)) {
+                std::thread::yield_now();
+            }
+            terminate();
+        });
+        assert_eq!(running.attend(Path::new("unread.toml")), Ok(()));
+    });
+    drop(alive);
+}

@@ -66,6 +66,7 @@ fn a_lease_outside_a_changed_pool_is_refused_when_it_is_renewed() {
     let [first, second] = [1, 2].map(|client| bench.lease(client).unwrap());
     bench.dhcp.configure(hub(0), &config(11, 20)).unwrap();
     assert_eq!(bench.renew(1, first), Ok(MessageType::Nak));
+    assert_eq!(bench.dhcp.leases(bench.now, hub(0)).count(), 1, "it is in force no longer");
     assert_eq!(bench.renew(2, second), Ok(MessageType::Ack), "its address is in both pools");
     // Another subnet: a client that extends is told nothing, one that asks is refused.
     let mut elsewhere = config(11, 20);

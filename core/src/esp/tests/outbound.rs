@@ -220,3 +220,16 @@ fn the_longest_payload_fits_and_one_octet_more_does_not() {
         }
     }
 }
+
+#[test]
+fn of_pairs_for_any_port_the_newest_is_used() {
+    let mut esp = esp(4, 4);
+    let mut pairs = Vec::new();
+    for _ in 0..3 {
+        let spi = esp.reserve(other()).unwrap();
+        let any = SaParams { peer_port: 0, ..params(AES_SHA1, spi, Spi(0x7000), (1, 2)) };
+        pairs.push(esp.install(at(0), &any).unwrap());
+        esp.activate(spi);
+    }
+    assert_eq!(esp.outbound_for(other(), 1701), pairs.last().copied());
+}

@@ -104,10 +104,13 @@ fn bad_public_values_get_no_answer() {
     zero[32..32 + 128].fill(0);
     let mut one = zero.clone();
     one[32 + 127] = 1;
-    for bad in [&zero, &one] {
+    let mut told = 0;
+    for bad in [&zero, &one, &zero] {
         let (_, seen) = lab.deliver(path(500, home()), bad);
         assert!(sent(&seen).is_empty());
+        told += events(&seen).len();
     }
+    assert_eq!(told, 1, "once for each dial");
     let fourth = lab.ask(path(500, home()), &good);
     let sixth = lab.ask(path(4500, home()), &client.fifth(&fourth, false));
     client.done(&sixth);

@@ -63,7 +63,7 @@ pub(crate) struct Quick {
     pub(crate) group: Option<Group>,
     pub(crate) ids: Option<(Vec<u8>, Vec<u8>)>,
     pub(crate) nat_oa: Vec<Vec<u8>>,
-    /// A public value to answer with instead of one that fits.
+    /// A public value to answer with instead of one that fits; an empty one is left out.
     pub(crate) public: Option<Vec<u8>>,
     /// Payloads at the end of message 1.
     pub(crate) extra: Vec<(u8, Vec<u8>)>,

@@ -373,3 +373,15 @@ fn message_3_again_while_diffie_hellman_runs_starts_no_second_one() {
     client.fifth(&sent(&seen)[0], false);
     assert!(lab.answer(token, &job).is_empty(), "an answer nobody waits for");
 }
+
+/// The client has to put ESP into UDP: what it sends without would not pass our NAT.
+#[test]
+fn a_server_behind_nat_hides_the_clients_address_whatever_the_policy() {
+    let encapsulation = EncapsulationPolicy::Auto;
+    let mut lab = Lab::with(&Limits::server(8), &IpsecConfig { encapsulation, ..settings() });
+    let mut client = Client::new(1);
+    client.outer = Some([([203, 0, 113, 80], 500).into(), home()]);
+    lab.main_mode(&mut client, home());
+    assert_ne!(client.nat_d[0], hash_of(&client, home()));
+    assert_eq!(client.nat_d[1], hash_of(&client, ([192, 0, 2, 1], 500).into()));
+}

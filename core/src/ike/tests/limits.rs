@@ -100,3 +100,18 @@ fn events_that_strangers_cause_are_paced_in_every_second_anew() {
     lab.wait(Duration::from_secs(1));
     assert_eq!(refused(&mut lab), 20);
 }
+
+#[test]
+fn a_spent_budget_comes_back_however_often_it_is_asked_for() {
+    let mut quotas = Quotas::new(crate::store::Backing::allocate(64), [3; 16]);
+    let mut now = Instant::from_micros(1_000_000);
+    let address = home().ip();
+    assert!(quotas.spend(now, address, quota::ADDRESS_BURST as usize));
+    // In a millisecond less than one octet comes back.
+    let refused = (0..60_000).take_while(|_| {
+        now += Duration::from_millis(1);
+        !quotas.spend(now, address, 1_000)
+    });
+    let millis = refused.count();
+    assert!((7_000..8_000).contains(&millis), "1000 of 8192 octets after {millis} ms");
+}

@@ -275,11 +275,13 @@ fn a_second_quick_mode_takes_over_and_the_first_pair_ends_in_its_time() {
     client.quick.spi += 1;
     let (_, second) = lab.quick_mode(&mut client, home(), 8);
     let began = lab.now;
-    let mut ends = Vec::new();
+    let (mut ends, mut told) = (Vec::new(), Vec::new());
     lab.wait(TICK.times(20));
     for _ in 0..740 {
         lab.ike.handle_heard(lab.now, first.peer);
         let seen = lab.wait(secs(5));
+        let informational = sent(&seen).into_iter().filter(|message| message[18] == 5);
+        told.extend(informational.flat_map(|message| client.read(&message)));
         for seen in &seen {
             if let Seen::Delete(spi) = seen {
                 ends.push((spi.0, lab.now.since(began).as_secs()));
@@ -289,4 +291,28 @@ fn a_second_quick_mode_takes_over_and_the_first_pair_ends_in_its_time() {
     // Both have the same time; the second was asked to be replaced, and nobody answered.
     ends.sort_unstable();
     assert_eq!(ends, [(first.spi_in.0, 3_600), (second.spi_in.0, 3_600)]);
+    for spi in [first.spi_in, second.spi_in] {
+        let goodbye = (12, client::delete(3, &[&spi.0.to_be_bytes()]));
+        assert!(told.contains(&goodbye), "the peer is told: {told:?}");
+    }
+}
+
+#[test]
+fn silence_is_over_at_its_second_and_not_with_the_next_probe() {
+    let dead_after = secs(125);
+    let mut lab = Lab::with(&Limits::server(8), &IpsecConfig { dead_after, ..settings() });
+    up(&mut lab, 1, home());
+    assert!(downs(&lab.wait(secs(124))).is_empty());
+    assert_eq!(downs(&lab.wait(secs(1) + TICK.times(4))), [DownCause::Silence]);
+}
+
+#[test]
+fn any_sound_message_of_phase_2_shows_that_message_6_has_come() {
+    let mut lab = Lab::new();
+    let mut client = Client::new(1);
+    lab.main_mode(&mut client, home());
+    assert_eq!(lab.ike.negotiation_count(), 1, "kept for a lost message 6");
+    let probe = liveness(&mut client, 9, R_U_THERE, 1);
+    assert_eq!(say(&mut lab, &probe).0, Ok(()));
+    assert_eq!(lab.ike.negotiation_count(), 0);
 }

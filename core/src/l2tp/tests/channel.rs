@@ -142,3 +142,16 @@ fn the_last_message_has_a_place_of_its_own_and_throws_away_what_was_not_sent() {
     assert_eq!((slow.send(), slow.channel.room()), (2, 0));
     assert_eq!(after_the_last(&mut slow), [(3, true)]);
 }
+
+#[test]
+fn after_an_acknowledgement_the_back_off_begins_anew() {
+    let mut sender = Sender::new(8);
+    sender.send();
+    for _ in 0..3 {
+        sender.lose();
+    }
+    sender.ack_all();
+    sender.send();
+    sender.lose();
+    assert_eq!(sender.channel.resend_at(), Some(sender.now + Duration::from_secs(2)));
+}

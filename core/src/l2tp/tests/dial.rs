@@ -63,3 +63,12 @@ fn a_client_hangs_up_its_call_and_then_its_tunnel() {
     bench.wait(32);
     assert_eq!(bench.lns.tunnel_count(), 0);
 }
+
+#[test]
+fn of_an_attribute_that_is_there_twice_the_first_one_counts() {
+    let mut bench = Bench::new();
+    let mut request = lac::sccrq(7);
+    request.push(lac::avp(9, &[0, 8]));
+    bench.hear(esp(1), &lac::control((0, 0), 0, 0, &request)).unwrap();
+    assert_eq!(Seen::parse(&bench.take_sent()[0]).tunnel, 7);
+}

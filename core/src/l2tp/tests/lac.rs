@@ -152,6 +152,8 @@ pub(crate) struct Lac {
     pub(crate) stopped: bool,
     /// The messages in order, their types only.
     pub(crate) heard: Vec<u16>,
+    /// The result codes of the goodbyes among them.
+    pub(crate) results: Vec<u16>,
 }
 
 impl Lac {
@@ -169,6 +171,7 @@ impl Lac {
             patience: 1_000_000,
             stopped: false,
             heard: Vec::new(),
+            results: Vec::new(),
         }
     }
 
@@ -221,6 +224,7 @@ impl Lac {
         }
         self.nr = self.nr.wrapping_add(1);
         self.heard.push(seen.kind);
+        self.results.extend(seen.avp(1).map(|result| u16::from_be_bytes([result[0], result[1]])));
         let mut answers = Vec::new();
         match seen.kind {
             2 => {

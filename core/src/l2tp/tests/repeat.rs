@@ -329,3 +329,46 @@ fn an_sccrq_must_be_the_first_message() {
     assert_eq!(bench.hear(esp(1), &control((0, 0), 0, 0, &[])), Err(DropReason::UnknownTunnel));
     assert!(bench.take_sent().is_empty());
 }
+
+#[test]
+fn a_client_that_ended_its_tunnel_may_repeat_that_though_it_has_acknowledged_all() {
+    let (mut bench, mut lac) = Bench::dialled(esp(1), 0);
+    bench.hear(esp(1), &lac.say(0, 0, icrq(33))).unwrap();
+    bench.take_sent();
+    let stop = lac.say(0, 0, stop_ccn(7));
+    bench.hear(esp(1), &stop).unwrap();
+    bench.take_sent();
+    lac.nr += 1;
+    bench.hear(esp(1), &control((lac.peer_tunnel, 0), lac.ns, lac.nr, &[])).unwrap();
+    bench.wait(20);
+    assert_eq!(bench.hear(esp(1), &stop), Err(DropReason::Duplicate));
+    assert_eq!(Seen::parse(&bench.take_sent()[0]).kind, 0);
+}
+
+/// RFC 2661 §4.4.3.
+#[test]
+fn a_client_that_does_not_tell_its_window_has_one_of_four() {
+    let mut bench = Bench::new();
+    let mut request = sccrq(7);
+    request.retain(|avp| avp[4..6] != [0, 10]);
+    let mut lac = Lac::new(7, 0);
+    let first = lac.say(0, 0, request);
+    bench.talk(esp(1), &mut lac, first);
+    let mut windows = Vec::new();
+    for round in 0..6 {
+        for call in 0..8 {
+            let _ = bench.hear(esp(1), &lac.say(0, 0, icrq(100 + round * 8 + call)));
+        }
+        let under_way = bench.take_sent().iter().filter(|sent| Seen::parse(sent).kind != 0).count();
+        windows.push(under_way);
+        lac.nr += under_way as u16;
+        // What there is no room for is refused, and that is a message too.
+        let _ = bench.hear(esp(1), &control((lac.peer_tunnel, 0), lac.ns, lac.nr, &[]));
+        let under_way = bench.take_sent().iter().filter(|sent| Seen::parse(sent).kind != 0).count();
+        windows.push(under_way);
+        lac.nr += under_way as u16;
+        let _ = bench.hear(esp(1), &control((lac.peer_tunnel, 0), lac.ns, lac.nr, &[]));
+        lac.nr += bench.take_sent().len() as u16;
+    }
+    assert_eq!(windows.iter().max(), Some(&4), "{windows:?}");
+}

@@ -6,6 +6,7 @@ use super::ipsec::Ipsec;
 use super::packet;
 use super::setup::{ROUTER, Setup};
 use super::world::{World, play};
+use crate::discard::DropReason;
 use crate::ike::tests::client::attributes;
 use crate::ppp::tests::client::Habits;
 
@@ -107,4 +108,27 @@ fn a_pair_is_renewed_before_its_octets_are_used_up() {
             assert!(world.pings(client, ROUTER.octets()));
         });
     }
+}
+
+#[test]
+fn a_pair_on_which_only_the_server_sends_is_renewed_before_its_octets_are_used_up() {
+    play(&Setup::default(), |world| {
+        let client = world.dial_ipsec(([203, 0, 113, 1], 4500).into(), Habits::default());
+        let octets = [(1, 1), (2, 3_600), (1, 2), (2, 200), (4, 4), (5, 2), (6, 256)];
+        ipsec(world, client).ike.quick.attributes = attributes(&octets);
+        assert!(world.run_until_up(client, 30_000));
+        let sender = world.dial_up(Habits::default());
+        let (from, to) = (world.clients[sender].ip(), world.clients[client].ip());
+        let packet = packet::udp((from, 9), (to, 9), &[7; 1_000]);
+        for _ in 0..600 {
+            world.with_client(sender, |dialer, _| dialer.send_ip(&packet));
+            // A client that says nothing does not use the new pair: we change after two seconds.
+            world.run_ms(50);
+        }
+        let renewals = ipsec(world, client).answered.len();
+        assert!((3..=5).contains(&renewals), "{renewals}");
+        let lost = [DropReason::NoSa, DropReason::SaExpired].map(|reason| world.drops(reason));
+        assert_eq!(lost, [0, 0]);
+        assert!(world.pings(client, ROUTER.octets()));
+    });
 }

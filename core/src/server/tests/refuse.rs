@@ -217,3 +217,16 @@ fn a_short_queue_of_outputs_slows_nobody_down() {
         assert_eq!(world.drops(DropReason::OutputFull), 0);
     });
 }
+
+#[test]
+fn a_tunnel_that_is_refused_is_told_with_its_stage_and_its_cause() {
+    play(&Setup::default(), |world| {
+        let stranger = path_to(1701, ([203, 0, 113, 9], 1701).into());
+        let mut request = lac::sccrq(9);
+        let version = request.iter_mut().find(|avp| avp[4..6] == [0, 2]).expect("a version");
+        *version = lac::avp(2, &[2, 0]);
+        world.inject(stranger, &lac::control((0, 0), 0, 0, &request));
+        let cause = FailureCause::Protocol(DropReason::BadVersion);
+        assert_eq!(failures(world), [(Stage::L2tp, cause)]);
+    });
+}

@@ -26,6 +26,7 @@ fn everyone_hears_goodbye_and_then_there_is_silence() {
         for client in clients {
             let heard = &world.clients[client].lac.heard;
             assert_eq!(heard[heard.len() - 2..], [14, 4], "CDN, then StopCCN");
+            assert_eq!(world.clients[client].lac.results, [3, 6], "ended by an administrator");
         }
         // Its address may be forged: not a word more than it said.
         assert!(!world.clients[half].lac.stopped);
@@ -73,5 +74,20 @@ fn an_answer_that_comes_after_the_goodbye_wakes_nothing() {
         world.run_ms(120_000);
         assert_eq!(world.transmitted, said);
         assert_eq!(world.server.ike.negotiation_count(), 0);
+    });
+}
+
+#[test]
+fn an_order_that_comes_after_the_goodbye_does_not_open_the_server_again() {
+    play(&Setup::default(), |world| {
+        world.command(Command::Shutdown);
+        let busy = world.drops(DropReason::Busy);
+        world.command(Command::Rekey);
+        assert_eq!(world.drops(DropReason::Busy), busy + 1);
+        let (refused, said) = (world.drops(DropReason::NotServed), world.transmitted);
+        let stranger = path_to(1701, ([203, 0, 113, 9], 1701).into());
+        assert_eq!(world.inject(stranger, &lac::control((0, 0), 0, 0, &lac::sccrq(9))), 1);
+        assert_eq!(world.drops(DropReason::NotServed), refused + 1);
+        assert_eq!(world.transmitted, said);
     });
 }

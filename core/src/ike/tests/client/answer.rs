@@ -38,7 +38,8 @@ impl Client {
             let job = DhJob::new(self.group, &mut self.rng, Some(&public)).expect("our group");
             let DhResult::Done { public, shared: secret } = job.run() else { panic!("bad value") };
             shared = secret.expose().to_vec();
-            reply.push((4, self.quick.public.clone().unwrap_or(public.to_vec())));
+            let public = self.quick.public.clone().unwrap_or(public.to_vec());
+            reply.extend(Some((4, public)).filter(|(_, public)| !public.is_empty()));
         }
         reply.extend(list.iter().filter(|found| found.0 == 5).cloned());
         reply.insert(0, (8, self.phase2_hash(&[&id, &theirs, &chain(&reply)])));

@@ -308,3 +308,19 @@ fn a_peer_that_answers_a_rekey_from_elsewhere_has_moved() {
     assert!(seen.iter().any(|seen| matches!(seen, Seen::Send(path, _) if *path == elsewhere)));
     assert_eq!(installed(&seen).expect("a new pair").path, elsewhere);
 }
+
+#[test]
+fn an_answer_to_a_rekey_without_the_key_exchange_that_was_asked_for_is_refused() {
+    let mut lab = lab();
+    let (mut client, params) = up(&mut lab, Some(Group::Modp1024));
+    let first = rekey(&mut lab, params.peer);
+    client.quick.public = Some(Vec::new());
+    let (second, _) = client.quick_second_with(&first, 0x5000, |transform| {
+        let group = (8..transform.len()).step_by(4).find(|&at| transform[at..at + 2] == [0x80, 3]);
+        let group = group.expect("a group is asked for");
+        transform.drain(group..group + 4);
+    });
+    let (result, seen) = lab.deliver(on_4500(), &second);
+    assert_eq!(result, Err(DropReason::NoProposalChosen));
+    assert!(seen.is_empty(), "{seen:?}");
+}
