@@ -161,7 +161,7 @@ fn what_is_still_under_way_after_an_acknowledgement_is_repeated_a_second_later()
     let mut sender = Sender::new(8);
     sender.rounds(1);
     assert_eq!(sender.send(), 2);
-    sender.now = sender.now + Duration::from_millis(400);
+    sender.now += Duration::from_millis(400);
     sender.ack_first();
     assert_eq!(sender.channel.resend_at(), Some(sender.now + Duration::from_secs(1)));
     sender.ack_all();
