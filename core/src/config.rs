@@ -109,6 +109,8 @@ pub struct UserConfig<'a> {
     pub max_sessions: Option<u32>,
 }
 
+/// Most bridges of one hub.
+pub const BRIDGES_MAX: usize = 8;
 /// Octets of the longest name of a hub or user.
 pub const NAME_LEN: usize = 64;
 /// Octets of the longest pre-shared key.

@@ -27,6 +27,13 @@ impl Hash {
         self.add_number(u64::from_le_bytes(last));
     }
 
+    /// The hash of `octets` alone.
+    pub fn of(octets: &[u8]) -> u64 {
+        let mut hash = Self::default();
+        hash.add(octets);
+        hash.value()
+    }
+
     /// Adds a number.
     pub const fn add_number(&mut self, number: u64) {
         self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x517c_c1b7_2722_0a95);

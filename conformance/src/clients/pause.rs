@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clients::dial::DIAL_LIMIT;
+use crate::lab::account::{LONGEST, PAUSE};
 use crate::lab::{
     Case, Client, Guest, Lab, Outcome, Profile, ROUTER, Server, Settings, Site, Weight, account,
     ping,
@@ -36,7 +37,7 @@ fn pause(lab: &Lab<'_>) -> Outcome<String> {
     ping(&mut client, ROUTER, 5)?;
     let pause = server.process().wait_for_output(PAUSE, LIMIT)?;
     let lost = server.process().wait_for_output(LOST, LIMIT)?;
-    let told = longest(&server.log());
+    let told = account::longest_pause_ms(&server.log());
     expect!(told >= Some(TOLD_MS), "{told:?} ms are too few: {pause}");
     client.guest.stand_still(STOPPED_GUEST)?;
     ping(&mut client, ROUTER, 5)?;
@@ -45,20 +46,12 @@ fn pause(lab: &Lab<'_>) -> Outcome<String> {
     let guest = accounts.iter().find(|line| line.starts_with("guest client stood still for "));
     expect!(guest.is_some(), "the guest did not say that it stood still: {accounts:?}");
     let log = server.log();
-    let Some(account) = log.lines().rfind(|line| line.contains("longest pause so far")) else {
+    let Some(account) = log.lines().rfind(|line| line.contains(LONGEST)) else {
         fail!("no account in the end: {log}")
     };
-    let words = |line: &str| line.splitn(3, ' ').nth(2).unwrap_or_default().trim().to_owned();
-    Ok(format!("{}; {}", words(account), words(&lost)))
+    Ok(format!("{}; {}", account::message(account), account::message(&lost)))
 }
 
-/// The longest pause that a log tells, in ms.
-fn longest(log: &str) -> Option<u64> {
-    let pauses = log.lines().filter_map(|line| line.split_once(PAUSE)?.1.split(' ').next());
-    pauses.filter_map(|ms| ms.parse().ok()).max()
-}
-
-const PAUSE: &str = "packets waited ";
 const LOST: &str = "TAP device vpn0: ";
 const STOPPED: Duration = Duration::from_millis(300);
 /// It wakes every 50 ms while packets come, and its clock may be 10 ms behind.

@@ -94,7 +94,6 @@ pub(super) fn slowest_dial(folder: &Path) -> Option<Duration> {
 
 /// Of a server's log: its longest pauses, and what each place lost in the end.
 fn of_server(log: &str) -> Vec<String> {
-    let message = |line: &str| line.splitn(3, ' ').nth(2).unwrap_or(line).trim_start().to_owned();
     let mut pauses: Vec<&str> = log.lines().filter(|line| line.contains(PAUSE)).collect();
     let count = pauses.len();
     pauses.sort_by_key(|line| std::cmp::Reverse(number_after(line, PAUSE)));
@@ -103,7 +102,7 @@ fn of_server(log: &str) -> Vec<String> {
     if count > SHOWN {
         lines.push(format!("server: {} more pauses", count - SHOWN));
     }
-    let longest = log.lines().rfind(|line| line.contains("longest pause so far"));
+    let longest = log.lines().rfind(|line| line.contains(LONGEST));
     lines.push(match longest {
         Some(line) => format!("server: {}", message(line)),
         None => "server: no account of its longest pause".to_owned(),
@@ -120,6 +119,16 @@ fn of_server(log: &str) -> Vec<String> {
     }
     lines.extend(losses.into_iter().map(|(_, message)| format!("server: {message}")));
     lines
+}
+
+/// What a line of a server's log says, without its time and level.
+pub(crate) fn message(line: &str) -> String {
+    line.splitn(3, ' ').nth(2).unwrap_or(line).trim_start().to_owned()
+}
+
+/// The longest pause of which a server's log has a line, in ms.
+pub(crate) fn longest_pause_ms(log: &str) -> Option<u64> {
+    log.lines().filter_map(|line| number_after(line, PAUSE)).max()
 }
 
 /// Of a guest's console: the latest of its ticks in ms, and when it came.
@@ -141,7 +150,10 @@ fn pressure(what: &str) -> Option<Duration> {
     some.rsplit_once("total=")?.1.parse().ok().map(Duration::from_micros)
 }
 
-const PAUSE: &str = "packets waited ";
+/// Begins what a server says of a pause; milliseconds follow.
+pub(crate) const PAUSE: &str = "packets waited ";
+/// Begins what it says of its longest pause.
+pub(crate) const LONGEST: &str = "longest pause so far";
 const LOST: &str = " lost so far, ";
 /// Pauses that are shown whole.
 const SHOWN: usize = 3;

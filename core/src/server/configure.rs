@@ -5,7 +5,9 @@
 
 use crate::buf::Pool;
 use crate::canary::{Fault, is_planted};
-use crate::config::{Config, ConfigError, HubConfig, NAME_LEN, PSK_LEN, SecureNatConfig};
+use crate::config::{
+    BRIDGES_MAX, Config, ConfigError, HubConfig, NAME_LEN, PSK_LEN, SecureNatConfig,
+};
 use crate::dhcp::Dhcp;
 use crate::event::{DownCause, Name};
 use crate::hub::{PortKind, PortOwner};
@@ -295,6 +297,3 @@ fn short_name(name: &str) -> Result<Name, ConfigError> {
     }
     Name::try_from(name).map_err(|_| ConfigError::BadName)
 }
-
-/// Bridges of one hub.
-pub(super) const BRIDGES_MAX: usize = 8;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use kumihimo_core::config::NAME_LEN;
+use kumihimo_core::config::{BRIDGES_MAX, NAME_LEN};
 use kumihimo_core::crypto::mschap;
 use kumihimo_core::limits::Limits;
 use kumihimo_core::time::Duration;
@@ -26,8 +26,8 @@ pub(super) fn read(sections: Vec<Section<'_>>, max_sessions: usize) -> Vec<HubSe
         if hubs.len() == limits.hubs {
             section.wrong("name", format_args!("more than {} hubs", limits.hubs), "remove some");
         }
-        if hub.bridges.len() > MAX_BRIDGES_OF_HUB {
-            let what = format!("more than {MAX_BRIDGES_OF_HUB} bridges of one hub");
+        if hub.bridges.len() > BRIDGES_MAX {
+            let what = format!("more than {BRIDGES_MAX} bridges of one hub");
             section.wrong("bridge", what, "remove some");
         }
         users += hub.users.len();
@@ -183,8 +183,6 @@ fn pool(section: Section<'_>, subnet: (Ipv4Addr, u8)) -> Option<(Ipv4Addr, Ipv4A
 const RENAME: &str = "names differ in more than case; rename one";
 const DEVICE_NAME_LEN: usize = 15;
 const MAX_BRIDGES: usize = 64;
-/// What the core has room for.
-const MAX_BRIDGES_OF_HUB: usize = 8;
 const DEFAULT_SUBNET: (Ipv4Addr, u8) = (Ipv4Addr::new(192, 168, 30, 1), 24);
 const DEFAULT_POOL: (Ipv4Addr, Ipv4Addr) =
     (Ipv4Addr::new(192, 168, 30, 10), Ipv4Addr::new(192, 168, 30, 200));

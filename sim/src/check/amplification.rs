@@ -60,9 +60,7 @@ impl Amplification {
         party.octets_out += payload.len();
         let kind = kind_of(*outer, from.port(), payload);
         if matches!(kind, Kind::Ike { is_encrypted: false, .. }) {
-            let mut hash = Hash::default();
-            hash.add(payload);
-            let is_repeated = !party.answers.insert(hash.value());
+            let is_repeated = !party.answers.insert(Hash::of(payload));
             if is_repeated || exchange_of(payload) == Some(INFORMATIONAL) {
                 party.spent += payload.len();
             }

@@ -54,7 +54,7 @@ impl Counted {
     fn judge(&mut self, server: NodeId, turn: &Turn) -> Result<(), String> {
         let (mut forged_esp, mut forged) = (0, 0);
         for (path, payload) in &turn.taken {
-            let digest = digest_of(payload);
+            let digest = Hash::of(payload);
             let writer = self.written.get(&digest).copied();
             let is_spoiled = self.spoiled_addresses.contains(&path.remote.ip());
             let honest = !is_spoiled
@@ -92,7 +92,7 @@ impl Counted {
             Kind::Other => true,
             _ => false,
         };
-        if is_plain && !self.written.contains_key(&digest_of(payload)) {
+        if is_plain && !self.written.contains_key(&Hash::of(payload)) {
             self.spoiled.insert(node);
         }
     }
@@ -104,7 +104,7 @@ impl Counted {
             Kind::Esp { .. } | Kind::Keepalive => true,
             Kind::Other => false,
         };
-        if !is_protected && !self.written.contains_key(&digest_of(payload)) {
+        if !is_protected && !self.written.contains_key(&Hash::of(payload)) {
             self.spoiled.insert(sender);
             self.spoiled_addresses.insert(from);
         }
@@ -116,7 +116,7 @@ impl Observer for Counted {
         match happening {
             Happening::Sent { node, packet } => {
                 // Who sends a copy did not write it.
-                self.written.entry(digest_of(&packet.datagram.payload)).or_insert(*node);
+                self.written.entry(Hash::of(&packet.datagram.payload)).or_insert(*node);
             }
             Happening::Delivered { node, packet } => {
                 let datagram = &packet.datagram;
@@ -150,12 +150,6 @@ impl Observer for Counted {
 
 fn is_esp(path: &Path, payload: &[u8]) -> bool {
     matches!(kind_of(path.outer, path.local.port(), payload), Kind::Esp { .. })
-}
-
-fn digest_of(payload: &[u8]) -> u64 {
-    let mut hash = Hash::default();
-    hash.add(payload);
-    hash.value()
 }
 
 fn forgeries(drops: &DropCounters) -> u64 {

@@ -37,7 +37,7 @@ pub struct Endpoint {
 impl Endpoint {
     fn take(&mut self, turn: &Turn) {
         for (path, payload) in &turn.taken {
-            let digest = digest_of(payload);
+            let digest = Hash::of(payload);
             if self.written.contains(&digest) && !self.seen.contains(&digest) {
                 self.homes.insert(path.remote);
                 // Of a turn without buffers nobody knows what was received.
@@ -55,7 +55,7 @@ impl Observer for Endpoint {
         let datagram = &packet.datagram;
         if !self.servers.contains(node) {
             // What a stranger sends again is still the client's.
-            self.written.insert(digest_of(&datagram.payload));
+            self.written.insert(Hash::of(&datagram.payload));
         } else if matches!(
             kind_of(datagram.outer, datagram.from.port(), &datagram.payload),
             Kind::Esp { .. }
@@ -78,10 +78,4 @@ impl Observer for Endpoint {
             Err(Failure::new("endpoint", at, text))
         })
     }
-}
-
-fn digest_of(payload: &[u8]) -> u64 {
-    let mut hash = Hash::default();
-    hash.add(payload);
-    hash.value()
 }

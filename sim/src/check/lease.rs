@@ -143,9 +143,7 @@ fn user_of(frame: &[u8]) -> Option<(MacAddr, Ipv4Addr)> {
 }
 
 fn key_of(session: SessionId) -> u64 {
-    let mut hash = crate::trace::Hash::default();
-    hash.add(format!("{session:?}").as_bytes());
-    hash.value()
+    crate::trace::Hash::of(format!("{session:?}").as_bytes())
 }
 
 /// A server's timers are coarse.
